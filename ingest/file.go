@@ -1,0 +1,32 @@
+package ingest
+
+import (
+	"context"
+	"io"
+)
+
+// A File is one file of a delivery, as it was listed.
+type File struct {
+	Name string // path within the source, with slashes: what errors and evidence call it
+	Size int64
+	// Pin is what is known without reading: size and version id or etag in S3, size and
+	// modification time in a folder. It decides only whether to read again (design 4).
+	Pin string
+	// Open gives access to the content, pinned to the version listed. It may be called more than once.
+	Open func(context.Context) (Content, error)
+}
+
+// Content gives streams of ranges of a file: one a column chunk, or one for a whole csv.
+// Ranges may be read side by side.
+type Content interface {
+	// Range streams n bytes from offset off. Fewer bytes than that are an error of the stream.
+	Range(off, n int64) (io.ReadCloser, error)
+	Close() error
+}
+
+// A Scan is what one file holds: its charges, and the digest of what was read ("d1:" and hex),
+// which is the cache key and the evidence (design 4).
+type Scan struct {
+	Digest string    `json:"digest"`
+	Set    ChargeSet `json:"set"`
+}

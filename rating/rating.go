@@ -1,0 +1,119 @@
+// Package rating says what each charge is and what it costs the customer. It is a pure function
+// of the month's charges, AWS's bills and the agreement's terms; it never rounds amounts (package
+// invoice does) and knows no file, database or clock.
+package rating
+
+import (
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/ingest"
+)
+
+// RuleVersion names the rules of this package. It enters every result, so a replay can tell that
+// the rules changed; raise it with any change that can change an amount.
+const RuleVersion = "2026-11-1"
+
+// A Disposition says what became of money that AWS charged (I1): every charge, and every counted
+// discount inside a row, has exactly one.
+type Disposition string
+
+// The dispositions, with the keys they have in the JSON of a run (contract.md).
+const (
+	Billed      Disposition = "billed"      // on the customer's document
+	Tax         Disposition = "tax"         // AWS's tax to the reseller; the seller adds its own
+	Retained    Disposition = "retained"    // the reseller's partner discount
+	PassedOn    Disposition = "passed_on"   // partner discount of a zero invoice, given to the customer
+	Offset      Disposition = "offset"      // Savings Plan covered usage and its negation
+	Replaced    Disposition = "replaced"    // AWS Enterprise support, replaced by the seller's fee
+	Deferred    Disposition = "deferred"    // Refund or Purchase row without an invoice yet
+	Quarantined Disposition = "quarantined" // blocks the agreement until a person decides
+)
+
+// Dispositions lists all of them, in the order they are reported in.
+var Dispositions = []Disposition{Billed, Tax, Retained, PassedOn, Offset, Replaced, Deferred, Quarantined}
+
+// A Section is a part of the customer's document.
+type Section string
+
+// Sections, in the order of the document (contract.md).
+const (
+	SectionUsage        Section = "usage"
+	SectionReserved     Section = "reserved_instances"
+	SectionSavingsPlans Section = "savings_plans"
+	SectionSupport      Section = "support"
+	SectionMarketplace  Section = "marketplace"
+	SectionOther        Section = "other"
+	SectionAWSDiscounts Section = "aws_discounts"
+	SectionCredits      Section = "credits"
+	SectionRefunds      Section = "refunds"
+	SectionFees         Section = "fees"
+	SectionDiscounts    Section = "discounts"
+)
+
+// Sections lists all of them in the order of the document.
+var Sections = []Section{
+	SectionUsage, SectionReserved, SectionSavingsPlans, SectionSupport, SectionMarketplace, SectionOther,
+	SectionAWSDiscounts, SectionCredits, SectionRefunds, SectionFees, SectionDiscounts,
+}
+
+// A Priced is a charge, a discount inside a charge's rows, or a share of one, with what became of it.
+type Priced struct {
+	Charge      int             `json:"charge"`         // index in the charge set, -1 for a rest that belongs to no one charge
+	Part        string          `json:"part,omitempty"` // key of the discount inside the rows; empty for the rows themselves
+	Rule        string          `json:"rule"`           // the rule that decided, such as "5 marketplace" (design 5)
+	Disposition Disposition     `json:"disposition"`
+	Section     Section         `json:"section,omitempty"` // empty when it is on no document
+	Account     string          `json:"account,omitempty"` // usage account, after shared fees are split
+	Product     string          `json:"product,omitempty"`
+	Label       string          `json:"label,omitempty"`
+	Invoice     string          `json:"aws_invoice,omitempty"`
+	Source      currency.Amount `json:"source"`         // exact, in AWS's currency
+	Rate        currency.Rate   `json:"rate,omitzero"`  // of its AWS invoice; set when billed or passed on
+	Exact       currency.Amount `json:"exact,omitzero"` // Source x Rate, exact, in the agreement's currency
+}
+
+// A SellerLine is an amount that the seller adds: fee, discount, adjustment. It has no account,
+// product or AWS invoice.
+type SellerLine struct {
+	Section Section         `json:"section"`
+	Label   string          `json:"label"`
+	Exact   currency.Amount `json:"exact"`
+	How     string          `json:"how"` // the computation in words and numbers, for explain
+}
+
+// A Result is a rated month of one agreement.
+type Result struct {
+	Priced   []Priced           `json:"priced"`
+	Seller   []SellerLine       `json:"seller"`
+	Blocks   []agreement.Reason `json:"blocks,omitempty"`   // any one forbids a draft, unless waived
+	Warnings []agreement.Reason `json:"warnings,omitempty"` // questions for a person; a draft is made
+}
+
+// Sums adds up the source amounts by disposition: all keys are there. They are in the one source
+// currency of the result; cur is what the charges' rows say, inRow the counted discounts inside them.
+func (r Result) Sums() map[Disposition]currency.Decimal {
+	sums := map[Disposition]currency.Decimal{}
+	for _, d := range Dispositions {
+		sums[d] = currency.Zero
+	}
+	for _, p := range r.Priced {
+		sums[p.Disposition] = sums[p.Disposition].Add(p.Source.Number)
+	}
+	return sums
+}
+
+// An Input is all that a month's rating depends on (I4).
+type Input struct {
+	Charges    []ingest.Charge   // the agreement's charges, canonical order
+	Names      map[string]string // display names of products by code: labels only
+	Notes      map[string]string // descriptions of unknown discounts by product code, for the reason text
+	Bills      []ingest.Bill     // the organisation's bills of the month
+	Reconciled bool              // bills are there to prove against; false: payer says reconcile: none
+	AllProven  bool              // every AWS invoice reconciles
+	Terms      agreement.Terms
+	Discounts  bool // term discounts are given this month
+	Payer      string
+	// Rate returns the rate from a charge's currency to the terms' currency for one AWS invoice;
+	// an error says in words why there is none, and blocks no_exchange_rate.
+	Rate func(from currency.Code, awsInvoice string) (currency.Rate, error)
+}
