@@ -5,6 +5,7 @@ package rating
 
 import (
 	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
 	"github.com/arrears-billing/arrears/ingest"
 )
@@ -87,10 +88,14 @@ type Result struct {
 	Seller   []SellerLine       `json:"seller"`
 	Blocks   []agreement.Reason `json:"blocks,omitempty"`   // any one forbids a draft, unless waived
 	Warnings []agreement.Reason `json:"warnings,omitempty"` // questions for a person; a draft is made
+
+	// SupportMissing: the terms say partner_led, there is usage, and no Enterprise support yet.
+	// AWS charges support on the 6th or 7th, so the month waits, and later is drafted with a warning.
+	SupportMissing bool `json:"support_missing,omitempty"`
 }
 
-// Sums adds up the source amounts by disposition: all keys are there. They are in the one source
-// currency of the result; cur is what the charges' rows say, inRow the counted discounts inside them.
+// Sums adds up the source amounts by disposition; all keys are there. The charges of a month are
+// in one source currency.
 func (r Result) Sums() map[Disposition]currency.Decimal {
 	sums := map[Disposition]currency.Decimal{}
 	for _, d := range Dispositions {
@@ -102,18 +107,30 @@ func (r Result) Sums() map[Disposition]currency.Decimal {
 	return sums
 }
 
+// InRow is the exact sum of the counted discounts inside rows, in the source currency.
+func (r Result) InRow() currency.Decimal {
+	sum := currency.Zero
+	for _, p := range r.Priced {
+		if p.Part != "" {
+			sum = sum.Add(p.Source.Number)
+		}
+	}
+	return sum
+}
+
 // An Input is all that a month's rating depends on (I4).
 type Input struct {
-	Charges    []ingest.Charge   // the agreement's charges, canonical order
-	Names      map[string]string // display names of products by code: labels only
-	Notes      map[string]string // descriptions of unknown discounts by product code, for the reason text
-	Bills      []ingest.Bill     // the organisation's bills of the month
-	Reconciled bool              // bills are there to prove against; false: payer says reconcile: none
-	AllProven  bool              // every AWS invoice reconciles
-	Terms      agreement.Terms
-	Discounts  bool // term discounts are given this month
-	Payer      string
-	// Rate returns the rate from a charge's currency to the terms' currency for one AWS invoice;
-	// an error says in words why there is none, and blocks no_exchange_rate.
+	Month        calendar.Month
+	Charges      []ingest.Charge        // the organisation's charges, in canonical order and one currency
+	Names        map[string]string      // names of products that the data's own table lacks: labels only
+	Descriptions map[string]string      // of discounts of class none, by product: for the reason's text
+	Bills        []ingest.Bill          // the organisation's bills; none when the payer says reconcile: none
+	Payer        string                 // the management account, which carries what belongs to no account
+	Proven       bool                   // every AWS invoice reconciles
+	Terms        agreement.Terms        // of the month
+	Discounts    bool                   // term discounts are given this month
+	Adjustments  []agreement.Adjustment // of the month
+	// Rate returns the rate from a charge's currency to that of the terms for an AWS invoice; its
+	// error says in words why there is none and blocks the month (no_exchange_rate, I3).
 	Rate func(from currency.Code, awsInvoice string) (currency.Rate, error)
 }
