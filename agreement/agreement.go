@@ -32,8 +32,9 @@ func (id AccountID) Valid() bool {
 // A Reason says why something is in the state it is in: a code for scripts (contract.md) and a
 // text for the person who has to act, with numbers and ids.
 type Reason struct {
-	Code string `json:"code"`
-	Text string `json:"text"`
+	Code       string `json:"code"`
+	Text       string `json:"text"`
+	AWSInvoice string `json:"aws_invoice,omitempty"` // the AWS invoice it is about, where it is about one
 }
 
 // An Address is a postal address as it is printed on documents.

@@ -33,7 +33,7 @@ func (m *month) decide(k ingest.Key, costly bool) verdict {
 	case isPartner(k):
 		return verdict{rule: "3 partner discount", disposition: Retained}
 
-	case m.partnerLed && ingest.EnterpriseSupport(k.Product) && !m.zero[k.Invoice]:
+	case m.partnerLed && m.support(k) == ingest.SupportEnterprise && !m.zero[k.Invoice]:
 		return verdict{rule: "4 Enterprise support", disposition: Replaced}
 
 	case k.BillingEntity == ingest.EntityMarketplace && isMarketplaceType(k.Type):
@@ -58,7 +58,7 @@ func (m *month) decide(k ingest.Key, costly bool) verdict {
 	case k.Type == ingest.TypeDiscount:
 		return verdict{rule: "11 unknown discount", disposition: Quarantined, code: "unknown_discount"}
 
-	case ingest.Support(k.Product) && (k.Type == ingest.TypeUsage || k.Type == ingest.TypeFee):
+	case m.isSupport(k) && (k.Type == ingest.TypeUsage || k.Type == ingest.TypeFee):
 		return billed("12 support", SectionSupport)
 
 	case k.Type == ingest.TypeRIFee, k.Type == ingest.TypeFee && k.Commitment:
@@ -90,6 +90,11 @@ func isPartner(k ingest.Key) bool {
 func isPrivate(k ingest.Key) bool {
 	return k.Type == ingest.TypeEdpDiscount || k.Type == ingest.TypePrivateRateDiscount ||
 		k.Class == ingest.ClassEnterprise || k.Class == ingest.ClassPrivateRate
+}
+
+func (m *month) isSupport(k ingest.Key) bool {
+	kind := m.support(k)
+	return kind == ingest.SupportPlan || kind == ingest.SupportEnterprise
 }
 
 func isMarketplaceType(t string) bool {

@@ -19,7 +19,7 @@ func Rate(in Input) Result {
 	slices.SortStableFunc(m.Charges, func(a, b ingest.Charge) int { return ingest.CompareKeys(a.Key, b.Key) })
 	m.discounts = compareForms(m.Charges)
 	m.zero = m.zeroInvoices()
-	m.enterprise = enterpriseSupport(m.Charges)
+	m.enterprise = m.enterpriseSupport()
 	m.partnerLed = in.Terms.Support == agreement.PartnerLed && m.enterprise.Sign() > 0
 
 	for i, c := range m.Charges {
@@ -73,7 +73,7 @@ func (m *month) place(i int, part string, key ingest.Key, amount currency.Decima
 			Text: fmt.Sprintf("%s of bill type %s without an AWS invoice yet: %s, to be billed with a later delivery", key.Type, key.BillType, p.Source),
 		})
 	}
-	if part == "" && ingest.UnknownSupport(key.Product, m.name(key.Product)) {
+	if part == "" && m.support(key) == ingest.SupportUnknown {
 		m.Warnings = append(m.Warnings, agreement.Reason{
 			Code: "unknown_support_product",
 			Text: fmt.Sprintf("product %q looks like AWS support and is not in the list of support products", key.Product),
@@ -122,34 +122,30 @@ func (m *month) name(product string) string {
 	return product
 }
 
+// support says whether a charge is AWS's support. Vendors on Marketplace sell support too: theirs
+// is not meant.
+func (m *month) support(key ingest.Key) ingest.SupportKind {
+	if key.BillingEntity == ingest.EntityMarketplace {
+		return ingest.NotSupport
+	}
+	return ingest.Support(key.Product, m.name(key.Product))
+}
+
 // zeroInvoices returns the AWS invoices on which the customer pays exactly what AWS charged: of
 // billing entity AWS, type INVOICE, bill type ANNIVERSARY, with an amount before tax of zero or
-// less. Without bills the rows rounded to cents decide (design 5, "Zero invoices").
+// less. Where AWS's figure is not to be had, the rows rounded to cents decide (design 5, "Zero
+// invoices").
 func (m *month) zeroInvoices() map[string]bool {
-	zero := map[string]bool{}
-	if len(m.Bills) > 0 {
-		for _, b := range m.Bills {
-			if b.BillingEntity == ingest.EntityAWS && b.Type == ingest.BillInvoice &&
-				b.BillType == ingest.BillTypeAnniversary && b.Base.BeforeTax.Sign() <= 0 {
-				zero[b.ID] = true
-			}
-		}
-		return zero
+	zero, listed := map[string]bool{}, map[string]bool{}
+	for _, b := range m.Bills {
+		listed[b.ID] = true
+		zero[b.ID] = b.BillingEntity == ingest.EntityAWS && b.Type == ingest.BillInvoice &&
+			b.BillType == ingest.BillTypeAnniversary && b.Base.BeforeTax.Sign() <= 0
 	}
-	sums := map[string]currency.Decimal{}
-	for _, c := range m.Charges {
-		if c.Invoice == "" || c.BillingEntity != ingest.EntityAWS || c.BillType != ingest.BillAnniversary ||
-			c.Type == ingest.TypeTax || c.Taxed {
-			continue
+	for _, s := range m.discounts.sums(m.Charges) {
+		if !listed[s.Invoice] && s.Anniversary {
+			zero[s.Invoice] = s.BeforeTax.Round(2).Sign() <= 0
 		}
-		sum := sums[c.Invoice].Add(c.Unblended)
-		for _, p := range m.discounts.counted(c) {
-			sum = sum.Add(p.Amount)
-		}
-		sums[c.Invoice] = sum
-	}
-	for id, sum := range sums {
-		zero[id] = sum.Round(2).Sign() <= 0
 	}
 	return zero
 }
@@ -247,10 +243,10 @@ func (m *month) hasUsage() bool {
 }
 
 // enterpriseSupport sums the Usage and Fee rows of AWS Enterprise support products.
-func enterpriseSupport(charges []ingest.Charge) currency.Decimal {
+func (m *month) enterpriseSupport() currency.Decimal {
 	sum := currency.Zero
-	for _, c := range charges {
-		if (c.Type == ingest.TypeUsage || c.Type == ingest.TypeFee) && ingest.EnterpriseSupport(c.Product) {
+	for _, c := range m.Charges {
+		if (c.Type == ingest.TypeUsage || c.Type == ingest.TypeFee) && m.support(c.Key) == ingest.SupportEnterprise {
 			sum = sum.Add(c.Unblended)
 		}
 	}
