@@ -3,6 +3,8 @@
 package invoice
 
 import (
+	"slices"
+
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
@@ -13,6 +15,13 @@ import (
 const (
 	KindInvoice    = "invoice"
 	KindCreditNote = "credit_note" // amounts positive
+)
+
+// States of a document (design 6).
+const (
+	StatusDrafted  = "drafted"
+	StatusApproved = "approved"
+	StatusIssued   = "issued"
 )
 
 // A Document is an invoice or credit note of one month, draft or issued. Its JSON is the surface
@@ -29,7 +38,7 @@ type Document struct {
 	DueDate   *calendar.Date `json:"due_date"`
 	Period    Period         `json:"period"`
 
-	PurchaseOrder string            `json:"purchase_order,omitempty"`
+	PurchaseOrder string            `json:"purchase_order"`
 	Seller        Party             `json:"seller"`
 	Buyer         Party             `json:"buyer"`
 	Payment       agreement.Payment `json:"payment"`
@@ -48,6 +57,46 @@ type Document struct {
 
 	// Versions of the objects of the book and of the rules that made the document.
 	Versions map[string]string `json:"versions,omitempty"`
+}
+
+// Issue returns the document as issued: with its number, its issue date and the due date that many
+// days later. Nothing about it changes afterwards (I8).
+func (d Document) Issue(number string, date calendar.Date, days int) Document {
+	due := date.AddDays(days)
+	d.Status, d.Number, d.IssueDate, d.DueDate = StatusIssued, &number, &date, &due
+	return d
+}
+
+// Signed returns the document with the signs that its amounts have in sums across documents:
+// those of a credit note are negated. Only for computing; it is never shown.
+func (d Document) Signed() Document {
+	if d.Kind == KindCreditNote {
+		return d.flipped()
+	}
+	return d
+}
+
+// flipped returns the document with the sign of every amount turned. It shares no line with d.
+func (d Document) flipped() Document {
+	d.Lines = slices.Clone(d.Lines)
+	for i := range d.Lines {
+		l := &d.Lines[i]
+		if l.Source != nil {
+			l.Source = &currency.Amount{Number: l.Source.Number.Neg(), Currency: l.Source.Currency}
+		}
+		l.Exact, l.Net = l.Exact.Neg(), l.Net.neg()
+	}
+	d.Tax = slices.Clone(d.Tax)
+	for i := range d.Tax {
+		d.Tax[i].Base, d.Tax[i].Amount = d.Tax[i].Base.neg(), d.Tax[i].Amount.neg()
+	}
+	if d.TaxNational != nil {
+		n := *d.TaxNational
+		n.Amount = n.Amount.neg()
+		d.TaxNational = &n
+	}
+	d.Totals = Totals{d.Totals.Net.neg(), d.Totals.Tax.neg(), d.Totals.Gross.neg()}
+	return d
 }
 
 // A Period is the month billed: first and last day.
@@ -141,6 +190,13 @@ func (m Money) String() string {
 		return currency.Zero.StringFixed(m.Places)
 	}
 	return m.Number.StringFixed(m.Places)
+}
+
+func (m Money) neg() Money { return Money{m.Number.Neg(), m.Places} }
+
+// Equal says that both are the same amount (for go-cmp).
+func (m Money) Equal(other Money) bool {
+	return m.Places == other.Places && m.Number.Equal(other.Number)
 }
 
 // MarshalText prints the amount with exactly its minor units.
