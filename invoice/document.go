@@ -128,7 +128,8 @@ type Reference struct {
 }
 
 // A Line is one (section, usage account, product, label, AWS invoice, rate). Seller lines have no
-// account, product, AWS invoice, source or rate: those are null.
+// account, product, AWS invoice, source or rate: those are null. A line that credits a part of
+// another has no source and rate, since its amount was chosen and not converted.
 type Line struct {
 	Position   int               `json:"position"` // 1, 2, 3 ...
 	Section    rating.Section    `json:"section"`
@@ -141,6 +142,8 @@ type Line struct {
 	Exact      currency.Decimal  `json:"exact"`         // exact, in the document's currency
 	Net        Money             `json:"net"`           // Exact in whole minor units; lines sum to Totals.Net
 	How        string            `json:"how,omitempty"` // seller lines: the computation
+	// CorrectsLine is the position of the line that a line of a correction is about.
+	CorrectsLine *int `json:"corrects_line,omitempty"`
 }
 
 // A TaxLine is the tax of one category (EN 16931 BG-23).

@@ -80,6 +80,9 @@ type SellerLine struct {
 	Label   string          `json:"label"`
 	Exact   currency.Amount `json:"exact"`
 	How     string          `json:"how"` // the computation in words and numbers, for explain
+	// ByAccount is Exact by the usage account whose charges it is a percentage of, so that it can be
+	// shared as they are; nil for adjustments, which have no base.
+	ByAccount map[string]currency.Decimal `json:"by_account,omitempty"`
 }
 
 // A Result is a rated month of one agreement.

@@ -16,13 +16,44 @@ const (
 	LabelPartnerLedDiscount = "Partner-led support discount"
 )
 
-// bases are what the seller's lines are taken of, exact, in the agreement's currency, without
-// anything on zero invoices, on the accounts that AWS states (design 5, "Lines of the seller").
+// A base is what a percentage is taken of: exact, in the agreement's currency, by usage account.
+type base map[string]currency.Decimal
+
+func (b base) add(account string, d currency.Decimal) { b[account] = b[account].Add(d) }
+
+func (b base) addAll(other base) {
+	for account, d := range other {
+		b.add(account, d)
+	}
+}
+
+func (b base) total() currency.Decimal {
+	sum := currency.Zero
+	for _, d := range b {
+		sum = sum.Add(d)
+	}
+	return sum
+}
+
+// percent returns p percent of each account's part, which is p percent of the whole; parts of 0
+// are left out.
+func (b base) percent(p currency.Decimal) base {
+	of := base{}
+	for account, d := range b {
+		if part := currency.Percent(d, p); !part.IsZero() {
+			of[account] = part
+		}
+	}
+	return of
+}
+
+// bases are what the seller's lines are taken of, without anything on zero invoices, on the
+// accounts that AWS states (design 5, "Lines of the seller").
 type bases struct {
-	usage          currency.Decimal // U: section usage
-	commitments    currency.Decimal // S: U, recurring reservation and Savings Plan fees
-	partnerUsage   currency.Decimal // partner discount of (account, product) pairs with S charges
-	partnerSupport currency.Decimal // partner discount of pairs with support charges
+	usage          base // U: section usage
+	commitments    base // S: U, recurring reservation and Savings Plan fees
+	partnerUsage   base // partner discount of (account, product) pairs with S charges
+	partnerSupport base // partner discount of pairs with support charges
 }
 
 // addSellerLines adds what the seller charges and gives: the lines that AWS does not know.
@@ -30,27 +61,27 @@ func (m *month) addSellerLines() {
 	b := m.bases()
 	t := m.Terms
 	if d := t.UsageDiscount; m.Discounts && d != nil {
-		base, of := b.partnerUsage, "partner discount on usage"
+		on, of := b.partnerUsage, "partner discount on usage"
 		if d.Of == agreement.OfUsage {
-			base, of = b.commitments, "usage and recurring commitments"
+			on, of = b.commitments, "usage and recurring commitments"
 		}
-		m.addPercent(SectionDiscounts, LabelUsageDiscount, d.Percent.Neg(), base, of)
+		m.addPercent(SectionDiscounts, LabelUsageDiscount, d.Percent.Neg(), on, of)
 	}
 	if d := t.SupportDiscount; m.Discounts && d != nil && t.Support == agreement.Resold {
 		m.addPercent(SectionDiscounts, LabelSupportDiscount, d.Percent.Neg(), b.partnerSupport, "partner discount on support")
 	}
 	if m.partnerLed {
-		base, of := b.usage, "usage"
+		on, of := b.usage, "usage"
 		if t.EnterpriseSupportFee.Of == agreement.OfUsageAndCommitments {
-			base, of = b.commitments, "usage and recurring commitments"
+			on, of = b.commitments, "usage and recurring commitments"
 		}
-		fee := m.addPercent(SectionFees, LabelEnterpriseFee, t.EnterpriseSupportFee.Percent, base, of)
+		fee := m.addPercent(SectionFees, LabelEnterpriseFee, t.EnterpriseSupportFee.Percent, on, of)
 		if d := t.PartnerLedDiscount; m.Discounts && d != nil {
-			base, of := fee, "the Enterprise support fee"
+			on, of := fee, "the Enterprise support fee"
 			if d.Of == agreement.OfUsage {
-				base, of = b.usage, "usage"
+				on, of = b.usage, "usage"
 			}
-			m.addPercent(SectionDiscounts, LabelPartnerLedDiscount, d.Percent.Neg(), base, of)
+			m.addPercent(SectionDiscounts, LabelPartnerLedDiscount, d.Percent.Neg(), on, of)
 		}
 	}
 	for _, a := range m.Adjustments {
@@ -69,23 +100,25 @@ func (m *month) addSellerLines() {
 	}
 }
 
-// addPercent adds a line of percent of base, if it is not zero, and returns its amount.
-func (m *month) addPercent(s Section, label string, percent, base currency.Decimal, of string) currency.Decimal {
-	amount := currency.Percent(base, percent)
+// addPercent adds a line of percent of a base, if it is not zero, and returns its amount by account.
+func (m *month) addPercent(s Section, label string, percent currency.Decimal, b base, of string) base {
+	parts := b.percent(percent)
+	amount := parts.total()
 	if !amount.IsZero() {
 		m.Seller = append(m.Seller, SellerLine{
 			Section: s, Label: label,
-			Exact: currency.Amount{Number: amount, Currency: m.Terms.Currency},
-			How:   fmt.Sprintf("%s %% of %s, %s %s", currency.Plain(percent), of, currency.Plain(base), m.Terms.Currency),
+			Exact:     currency.Amount{Number: amount, Currency: m.Terms.Currency},
+			How:       fmt.Sprintf("%s %% of %s, %s %s", currency.Plain(percent), of, currency.Plain(b.total()), m.Terms.Currency),
+			ByAccount: parts,
 		})
 	}
-	return amount
+	return parts
 }
 
 func (m *month) bases() bases {
 	type pair struct{ account, product string }
 	partner, usage, support := map[pair]currency.Decimal{}, map[pair]currency.Decimal{}, map[pair]currency.Decimal{}
-	var b bases
+	b := bases{base{}, base{}, base{}, base{}}
 	for _, p := range m.Priced {
 		if m.zero[p.Invoice] || p.Charge < 0 {
 			continue
@@ -98,22 +131,22 @@ func (m *month) bases() bases {
 			partner[at] = partner[at].Sub(exact) // P: minus the retained discount
 		case p.Disposition != Billed || p.Part != "":
 		case p.Section == SectionUsage:
-			b.usage = b.usage.Add(exact)
+			b.usage.add(p.Account, exact)
 			usage[at] = usage[at].Add(exact)
 		case c.Type == ingest.TypeRIFee || c.Type == ingest.TypeSavingsPlanRecurringFee:
-			b.commitments = b.commitments.Add(exact)
+			b.commitments.add(p.Account, exact)
 			usage[at] = usage[at].Add(exact)
 		case p.Section == SectionSupport:
 			support[at] = support[at].Add(exact)
 		}
 	}
-	b.commitments = b.commitments.Add(b.usage)
+	b.commitments.addAll(b.usage)
 	for at, discount := range partner {
 		if !usage[at].IsZero() {
-			b.partnerUsage = b.partnerUsage.Add(discount)
+			b.partnerUsage.add(at.account, discount)
 		}
 		if !support[at].IsZero() {
-			b.partnerSupport = b.partnerSupport.Add(discount)
+			b.partnerSupport.add(at.account, discount)
 		}
 	}
 	return b
