@@ -124,8 +124,8 @@ func TestErrors(t *testing.T) {
 			if want == nil {
 				t.Fatal("no file want")
 			}
-			errs = Sort(append(errs, Check(b.Merge(before))...))
-			got := report(errs)
+			whole := b.Merge(before)
+			got := report("", Sort(append(errs, Check(whole)...))) + report("warning: ", Warnings(whole))
 			if *update {
 				want.Data = []byte(got)
 				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
@@ -140,10 +140,10 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func report(errs []Error) string {
+func report(prefix string, errs []Error) string {
 	var s strings.Builder
 	for _, e := range errs {
-		fmt.Fprintf(&s, "%s [%s]\n", e, e.Code)
+		fmt.Fprintf(&s, "%s%s [%s]\n", prefix, e, e.Code)
 		if e.Hint != "" {
 			fmt.Fprintf(&s, "    hint: %s\n", e.Hint)
 		}

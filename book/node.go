@@ -16,6 +16,7 @@ import (
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/invoice"
 )
 
 // A reader takes a YAML document apart and collects what is wrong with it.
@@ -28,7 +29,7 @@ type reader struct {
 
 // maxVisits bounds the values that are read from one file. Aliases let a short file mean a very
 // long one; a book of ten thousand agreements has some 500,000 values.
-const maxVisits = 5_000_000
+const maxVisits = 1_000_000
 
 // An object reads one mapping key by key. Each of its readers takes a key, notes it as known and
 // leaves its target alone where the key is absent, null or wrong. done reports the other keys.
@@ -295,11 +296,24 @@ func (o *object) country(key string, to *string) {
 	if o.text(key, &s); s == "" {
 		return
 	}
-	if !knownCountry(s) {
+	if !invoice.KnownCountry(s) {
 		o.fail(joinPath(o.path, key), codeCountry, fmt.Sprintf("not a country: %q", s), countryHint(s))
 		return
 	}
 	*to = s
+}
+
+func countryHint(s string) string {
+	if u := strings.ToUpper(s); u != s && invoice.KnownCountry(u) {
+		return "write it in capitals: " + u
+	}
+	switch s {
+	case "EL":
+		return "Greece is GR; only its VAT ids begin with EL"
+	case "UK":
+		return "the United Kingdom is GB"
+	}
+	return "two capital letters of ISO 3166-1, such as DE"
 }
 
 func (o *object) code(key string, to *currency.Code) {

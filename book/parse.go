@@ -3,6 +3,7 @@ package book
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 	_ "time/tzdata" // a seller's time zone must not depend on the machine
@@ -11,6 +12,7 @@ import (
 
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/invoice"
 )
 
 // Parse reads one book. name is the file's name, for errors and because relative paths in a book
@@ -98,7 +100,7 @@ func (o *object) seller(s *agreement.Seller) {
 	o.inner("payment", func(p *object) {
 		p.integer("days", &s.Payment.Days, 0, 365)
 		p.iban("iban", &s.Payment.IBAN)
-		p.text("bic", &s.Payment.BIC)
+		p.bic("bic", &s.Payment.BIC)
 		p.text("bank", &s.Payment.Bank)
 	})
 	o.integer("due_day", &s.DueDay, 1, 28)
@@ -186,8 +188,22 @@ func (o *object) iban(key string, to *string) {
 		return
 	}
 	s = strings.ReplaceAll(s, " ", "")
-	if len(s) < 15 || len(s) > 34 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" || !knownCountry(s[:2]) {
+	if len(s) < 15 || len(s) > 34 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" || !invoice.KnownCountry(s[:2]) {
 		o.fail(joinPath(o.path, key), codeMalformed, fmt.Sprintf("not an IBAN: %q", s), "country, two check digits, account, such as DE02120300000000202051")
+		return
+	}
+	*to = s
+}
+
+var bicForm = regexp.MustCompile(`^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$`)
+
+func (o *object) bic(key string, to *string) {
+	var s string
+	if o.text(key, &s); s == "" {
+		return
+	}
+	if !bicForm.MatchString(s) {
+		o.fail(joinPath(o.path, key), codeMalformed, fmt.Sprintf("not a BIC: %q", s), "eight or eleven capitals and digits, such as BYLADEM1001")
 		return
 	}
 	*to = s

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,11 @@ var taxIDSeparators = strings.NewReplacer(" ", "", ".", "", "-", "")
 func ParseTaxID(id string) (country string, err error) {
 	form, _, err := formOf(id)
 	return form.country, err
+}
+
+// HasTaxIDForm says whether the form of a country's VAT ids is known here.
+func HasTaxIDForm(country string) bool {
+	return slices.ContainsFunc(taxIDForms, func(f taxIDForm) bool { return f.country == country })
 }
 
 // TaxIDWarning says that the check digit of a well formed VAT id is wrong, which a person should
