@@ -74,6 +74,9 @@ func (m Month) Before(other Month) bool { return m.n < other.n }
 // After says that m comes after other.
 func (m Month) After(other Month) bool { return m.n > other.n }
 
+// Equal says that both are the same month (for go-cmp).
+func (m Month) Equal(other Month) bool { return m == other }
+
 // Compare orders months for slices.SortFunc.
 func (m Month) Compare(other Month) int { return int(m.n) - int(other.n) }
 
