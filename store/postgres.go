@@ -17,7 +17,7 @@ import (
 var postgres = dialect{
 	name: "postgres",
 	// Bytewise order of text is what SQLite has and what Dump promises, whatever the database's locale.
-	ddl: strings.NewReplacer(" text ", ` text collate "C" `, " blob ", " bytea ", " integer ", " bigint ",
+	ddl: strings.NewReplacer(" text ", ` text collate "C" `, " blob not null", " bytea not null", " integer not null", " bigint not null",
 		" text,", ` text collate "C",`, " integer,", " bigint,", ") strict;", ");"),
 	tableExists: `select count(*) from information_schema.tables where table_schema = current_schema() and table_name = $1`,
 	// Shared writers may migrate at the same time; create table alone does not wait for another.

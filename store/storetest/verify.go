@@ -172,3 +172,21 @@ func dump(t *testing.T, p Place) {
 		t.Errorf("dumps of two stores with the same content differ (-first +second):\n%s", diff)
 	}
 }
+
+// Same checks that two engines with the same content have the same dump.
+func Same(t *testing.T, a, b Place) {
+	t.Helper()
+	var dumps [2]bytes.Buffer
+	for i, p := range []Place{a, b} {
+		db := create(t, p)
+		fill(t, db)
+		for _, id := range []string{"b", "ä", "A-1", "A 1", "a", "A!", "€"} {
+			_, err := db.SaveMonth(t.Context(), draft(id), "")
+			must(t, err)
+		}
+		must(t, db.Dump(t.Context(), &dumps[i]))
+	}
+	if diff := cmp.Diff(dumps[0].String(), dumps[1].String()); diff != "" {
+		t.Errorf("dumps differ (-first +second):\n%s", diff)
+	}
+}
