@@ -7,7 +7,7 @@ import (
 
 // Totals are the control totals of one payer, month and source currency:
 //
-//	CUR = billed + retained + tax + offset + replaced + deferred + quarantined + own + unclaimed
+//	CUR = billed + retained + tax + offset + replaced + deferred + quarantined + waiting + own + unclaimed
 //
 // Difference is what the left side has more than the right: zero, or money nobody accounts for.
 // AWS is the sum of AWS's invoices before tax, to be compared with CUR - tax - deferred.
@@ -23,6 +23,7 @@ type Totals struct {
 	Replaced    currency.Decimal `json:"replaced"`
 	Deferred    currency.Decimal `json:"deferred"`
 	Quarantined currency.Decimal `json:"quarantined"`
+	Waiting     currency.Decimal `json:"waiting"` // of agreements that are waiting or held: not disposed of yet
 	Own         currency.Decimal `json:"own"`
 	Unclaimed   currency.Decimal `json:"unclaimed"`
 	Difference  currency.Decimal `json:"difference"`
@@ -45,7 +46,7 @@ func (t *Totals) Add(sums map[rating.Disposition]currency.Decimal) {
 // Close computes the differences.
 func (t *Totals) Close() {
 	accounted := currency.Zero
-	for _, d := range []currency.Decimal{t.Billed, t.Retained, t.Tax, t.Offset, t.Replaced, t.Deferred, t.Quarantined, t.Own, t.Unclaimed} {
+	for _, d := range []currency.Decimal{t.Billed, t.Retained, t.Tax, t.Offset, t.Replaced, t.Deferred, t.Quarantined, t.Waiting, t.Own, t.Unclaimed} {
 		accounted = accounted.Add(d)
 	}
 	t.Difference = t.CUR.Sub(accounted)

@@ -1,0 +1,92 @@
+package arrears
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/ingest"
+)
+
+// memoMonths is how far from its own month the rows of a memo may lie (design 6).
+const memoMonths = 3
+
+// payerBills are AWS's bills to one payer around a month.
+type payerBills struct {
+	month  []ingest.Bill // of the month itself
+	memos  []ingest.Bill // memos of the months around it
+	listed bool          // AWS's list of the month is there
+	err    error         // it is there and cannot be read
+	hash   string        // of all of them
+}
+
+// bills reads AWS's bills of a payer. A list that is not there is no error: months wait for it.
+func (e *Engine) bills(ctx context.Context, p agreement.Payer, m calendar.Month) payerBills {
+	var b payerBills
+	if p.Invoices == "" {
+		return b
+	}
+	b.month, b.err = e.billsOf(ctx, p, m)
+	if errors.Is(b.err, ingest.ErrNoBills) {
+		b.err = nil
+	} else {
+		b.listed = b.err == nil
+	}
+	for n := -memoMonths; n <= memoMonths && b.err == nil; n++ {
+		if n == 0 {
+			continue
+		}
+		around, err := e.billsOf(ctx, p, m.Add(n))
+		if errors.Is(err, ingest.ErrNoBills) {
+			continue
+		}
+		if err != nil {
+			b.err = err
+			break
+		}
+		for _, bill := range around {
+			if bill.Memo() {
+				b.memos = append(b.memos, bill)
+			}
+		}
+	}
+	b.hash = hashJSON([][]ingest.Bill{b.month, b.memos})
+	return b
+}
+
+func (e *Engine) billsOf(ctx context.Context, p agreement.Payer, m calendar.Month) ([]ingest.Bill, error) {
+	if p.Invoices != "api" {
+		return ingest.ReadBills(filepath.Join(p.Invoices, m.String()+".json"), m)
+	}
+	if e.Invoices == nil {
+		return nil, fmt.Errorf("payer %s: invoices: api is not available here", p.Account)
+	}
+	return e.Invoices(ctx, p.Account, m)
+}
+
+// of returns the bills of one organisation.
+func (b payerBills) of(organisation string) (month, memos []ingest.Bill) {
+	own := func(list []ingest.Bill) []ingest.Bill {
+		var out []ingest.Bill
+		for _, bill := range list {
+			if bill.For(organisation) {
+				out = append(out, bill)
+			}
+		}
+		return out
+	}
+	return own(b.month), own(b.memos)
+}
+
+// organisations returns the source accounts that AWS bills the payer for, ascending, with the
+// payer's own where a bill names none.
+func organisations(bill ingest.Bill) []string {
+	if !bill.HasSources || len(bill.Sources) == 0 {
+		return []string{bill.Account}
+	}
+	return slices.Sorted(slices.Values(bill.Sources))
+}

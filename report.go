@@ -1,0 +1,105 @@
+package arrears
+
+import (
+	"time"
+
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/rating"
+	"github.com/arrears-billing/arrears/reconcile"
+)
+
+// A RunReport is what a run found and did (contract.md, "JSON of a run").
+type RunReport struct {
+	Month      calendar.Month     `json:"month"`
+	AsOf       time.Time          `json:"as_of"`
+	Complete   bool               `json:"complete"` // nothing waiting, blocked, unclaimed or open
+	Agreements []AgreementRow     `json:"agreements"`
+	Payers     []reconcile.Totals `json:"payers"` // empty when the run was limited to some agreements
+	OpenMonths []OpenMonth        `json:"open_months"`
+	Unclaimed  []Unclaimed        `json:"unclaimed"`
+}
+
+// An AgreementRow is one agreement's month in a run.
+type AgreementRow struct {
+	Agreement      string             `json:"agreement"`
+	Status         string             `json:"status"`
+	Changed        bool               `json:"changed"` // this run changed the state or its document
+	Reasons        []agreement.Reason `json:"reasons"`
+	Warnings       []agreement.Reason `json:"warnings"`
+	Invoice        *string            `json:"invoice"`  // the document's id, null while nothing is drafted
+	Document       *string            `json:"document"` // invoice | credit_note
+	Currency       *currency.Code     `json:"currency"`
+	Net            *string            `json:"net"` // as the document prints it
+	First          bool               `json:"first"`
+	Final          bool               `json:"final"`
+	Source         *SourceRow         `json:"source"` // null while there is nothing to read
+	Reconciliation []reconcile.Line   `json:"reconciliation"`
+	Documents      []string           `json:"documents,omitempty"` // all ids, where a month has one for each buyer
+}
+
+// A SourceRow says what AWS delivered for the agreement and what became of it, in AWS's currency.
+type SourceRow struct {
+	Fingerprint    string                                  `json:"fingerprint"`
+	Rows           int64                                   `json:"rows"`
+	Currency       currency.Code                           `json:"currency"`
+	Unblended      currency.Decimal                        `json:"unblended"`
+	InRowDiscounts currency.Decimal                        `json:"in_row_discounts"`
+	Dispositions   map[rating.Disposition]currency.Decimal `json:"dispositions"`
+}
+
+// An OpenMonth is an earlier month that is not settled (I7).
+type OpenMonth struct {
+	Month     calendar.Month     `json:"month"`
+	Agreement string             `json:"agreement"`
+	Status    string             `json:"status"`
+	Since     time.Time          `json:"since"`
+	Reasons   []agreement.Reason `json:"reasons"`
+}
+
+// Unclaimed is an organisation in AWS's data that no agreement bills in the month.
+type Unclaimed struct {
+	ManagementAccount string           `json:"management_account"`
+	Unblended         currency.Decimal `json:"unblended"`
+	Currency          currency.Code    `json:"currency"`
+	AWSInvoices       []string         `json:"aws_invoices,omitempty"` // bills of AWS for it, where it has no rows
+}
+
+// settled says that a month's state needs nobody any more.
+func settled(status string) bool {
+	switch status {
+	case Issued, NothingToBill, Corrected, Credited:
+		return true
+	}
+	return false
+}
+
+// finish sets Complete, and empty lists for nil ones, so that scripts find every key.
+func (r *RunReport) finish() {
+	r.Complete = len(r.OpenMonths) == 0 && len(r.Unclaimed) == 0
+	for i := range r.Agreements {
+		a := &r.Agreements[i]
+		switch a.Status {
+		case Waiting, Blocked, Restated:
+			r.Complete = false
+		}
+		a.Reasons = list(a.Reasons)
+		a.Warnings = list(a.Warnings)
+		a.Reconciliation = list(a.Reconciliation)
+	}
+	for i := range r.OpenMonths {
+		r.OpenMonths[i].Reasons = list(r.OpenMonths[i].Reasons)
+	}
+	r.Agreements = list(r.Agreements)
+	r.Payers = list(r.Payers)
+	r.OpenMonths = list(r.OpenMonths)
+	r.Unclaimed = list(r.Unclaimed)
+}
+
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

@@ -1,0 +1,573 @@
+package arrears
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/ingest"
+	"github.com/arrears-billing/arrears/invoice"
+	"github.com/arrears-billing/arrears/reconcile"
+	"github.com/arrears-billing/arrears/store"
+)
+
+// RunOptions say what to run.
+type RunOptions struct {
+	Month      calendar.Month        // zero: the month before AsOf
+	Agreements []string              // none: all
+	Payers     []agreement.AccountID // none: all
+	DryRun     bool                  // write nothing, report the same
+	Issue      bool                  // also issue what is drafted without a warning, or approved
+}
+
+// Run drafts a month: for every agreement whose window covers it, it looks at what AWS delivered
+// and invoiced, computes the month (Compute), and keeps state, draft and evidence. Running again
+// changes nothing (I5). Nobody is forgotten: earlier months that are not settled and
+// organisations that nobody claims are listed (I7).
+//
+// Deliveries are read side by side; states are written by one committer in ascending order of
+// agreements, each in one transaction, so a run that is killed is simply run again (I12).
+func (e *Engine) Run(ctx context.Context, o RunOptions) (RunReport, error) {
+	if o.Month.IsZero() {
+		o.Month = calendar.MonthOf(e.AsOf).Add(-1)
+	}
+	r := &run{Engine: e, RunOptions: o}
+	if o.DryRun {
+		dry := *e
+		dry.dry = true
+		r.Engine = &dry
+	}
+	var err error
+	if r.view, err = r.Engine.view(ctx, o.Month); err != nil {
+		return RunReport{}, err
+	}
+	if err := r.choose(); err != nil {
+		return RunReport{}, err
+	}
+	report := RunReport{Month: o.Month, AsOf: e.AsOf}
+	if report.Agreements, err = r.drafts(ctx); err != nil {
+		return RunReport{}, err
+	}
+	if o.Issue && !o.DryRun {
+		if err := r.issue(ctx, report.Agreements); err != nil {
+			return RunReport{}, err
+		}
+	}
+	if len(o.Agreements) == 0 {
+		report.Payers, report.Unclaimed = r.controlTotals(report.Agreements)
+	}
+	if report.OpenMonths, err = r.openMonths(ctx); err != nil {
+		return RunReport{}, err
+	}
+	report.finish()
+	return report, nil
+}
+
+// run is a run at work.
+type run struct {
+	*Engine
+	RunOptions
+	view       *view
+	chosen     []*agreement.Agreement // ascending by id
+	deliveries []*delivery            // those that were read, in the order of their first agreement
+}
+
+// choose picks the agreements of the run.
+func (r *run) choose() error {
+	for _, id := range r.Agreements {
+		if _, err := r.view.dir.agreement(id); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.Payers {
+		if _, ok := r.view.dir.payer(p); !ok {
+			return wrong("unknown_id", "", "no payer %s", p)
+		}
+	}
+	for i := range r.view.dir.book.Agreements {
+		a := &r.view.dir.book.Agreements[i]
+		if len(r.Agreements) > 0 && !slices.Contains(r.Agreements, a.ID) ||
+			len(r.Payers) > 0 && !slices.Contains(r.Payers, a.Payer) {
+			continue
+		}
+		r.chosen = append(r.chosen, a)
+	}
+	return nil
+}
+
+// A group is the agreements that share a delivery.
+type group struct {
+	source  agreement.Source
+	members []int // indices of chosen
+}
+
+// groups puts together the agreements that share a delivery, in the order of their first one.
+func (r *run) groups() []group {
+	var groups []group
+	at := map[string]int{}
+	for i, a := range r.chosen {
+		key := sourceKey(a.CUR)
+		g, ok := at[key]
+		if !ok || a.CUR.Location == "" {
+			g = len(groups)
+			at[key] = g
+			groups = append(groups, group{source: a.CUR})
+		}
+		groups[g].members = append(groups[g].members, i)
+	}
+	return groups
+}
+
+// drafts assesses all chosen agreements and commits them in order.
+func (r *run) drafts(ctx context.Context) ([]AgreementRow, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	groups := r.groups()
+	r.deliveries = make([]*delivery, len(groups))
+
+	type done struct {
+		index int
+		as    assessment
+		rows  int64
+	}
+	jobs := make(chan int)
+	results := make(chan done, r.workers())
+	failed := make(chan error, 1)
+	fail := func(err error) {
+		select {
+		case failed <- err:
+			cancel()
+		default:
+		}
+	}
+	var workers sync.WaitGroup
+	for range r.workers() {
+		workers.Go(func() {
+			for g := range jobs {
+				d, err := r.deliver(ctx, groups[g])
+				r.deliveries[g] = d
+				for n, i := range groups[g].members {
+					var as assessment
+					if err == nil {
+						as, err = r.assess(ctx, r.view, r.chosen[i], d)
+					}
+					if err != nil {
+						fail(err)
+						break
+					}
+					rows := int64(0)
+					if n == 0 {
+						rows = d.summary.rows()
+					}
+					select {
+					case results <- done{i, as, rows}:
+					case <-ctx.Done():
+						return
+					}
+				}
+				if d != nil {
+					d.set, d.loaded = ingest.ChargeSet{}, false
+				}
+			}
+		})
+	}
+	go func() {
+		defer close(jobs)
+		for g := range groups {
+			select {
+			case jobs <- g:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	go func() {
+		workers.Wait()
+		close(results)
+	}()
+
+	rows := make([]AgreementRow, len(r.chosen))
+	ready := map[int]assessment{}
+	next := 0
+	var progress Progress
+	progress.Of = len(r.chosen)
+	for res := range results {
+		ready[res.index] = res.as
+		progress.Rows += res.rows
+		for {
+			as, ok := ready[next]
+			if !ok {
+				break
+			}
+			delete(ready, next)
+			row, err := r.commit(ctx, as)
+			if err != nil {
+				fail(err)
+				break
+			}
+			rows[next] = row
+			next++
+			progress.Done = next
+			if r.Progress != nil {
+				r.Progress(progress)
+			}
+		}
+	}
+	select {
+	case err := <-failed:
+		return nil, err
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// deliver finds and reads the delivery of a group, unless no member needs it.
+func (r *run) deliver(ctx context.Context, g group) (*delivery, error) {
+	needed := slices.ContainsFunc(g.members, func(i int) bool {
+		_, decided := r.before(r.view, r.chosen[i], &assessment{})
+		return !decided
+	})
+	if !needed {
+		return nil, ctx.Err()
+	}
+	d := r.find(ctx, g.source, r.Month)
+	return d, r.read(ctx, d)
+}
+
+// commit holds an assessment against the month's record, keeps what changed, and returns the row.
+func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
+	old, known := r.view.records[as.agr.ID]
+	if as.reused {
+		row := reportOf(old).Row
+		row.Status, row.Changed = old.Status, false
+		return row, nil
+	}
+	if as.outcome.Status == NotDue {
+		if known {
+			row := reportOf(old).Row // kept: it fell due before AsOf was set back, or its window changed
+			row.Status, row.Changed = old.Status, false
+			return row, nil
+		}
+		return row(as, as.outcome.Status, nil), nil
+	}
+	next, documents, err := r.settle(ctx, old, known, as)
+	if err != nil {
+		return AgreementRow{}, err
+	}
+	out := row(as, next.Status, documents)
+	out.Reasons, out.Warnings = next.Reasons, next.Warnings
+	changed := !known || next.Status != old.Status || next.DraftHash != old.DraftHash || next.Inputs != old.Inputs
+	out.Changed = !known || next.Status != old.Status || next.DraftHash != old.DraftHash
+	kept := out
+	kept.Changed = false
+	if next.Report, err = json.Marshal(monthReport{Quick: as.quick, Row: kept}); err != nil {
+		return AgreementRow{}, err
+	}
+	changed = changed || string(next.Report) != string(old.Report)
+	if r.writes() && changed {
+		if next, err = r.DB.SaveMonth(ctx, next, "run: "+next.Status); err != nil {
+			if errors.Is(err, store.ErrConflict) {
+				err = fmt.Errorf("%s %s: changed by another run in the meantime, run again: %w", next.Agreement, next.Month, err)
+			}
+			return AgreementRow{}, err
+		}
+	}
+	r.view.records[as.agr.ID] = next
+	return out, nil
+}
+
+// settle says what becomes of the month's record: the transitions of design 6.
+func (r *run) settle(ctx context.Context, old store.Month, known bool, as assessment) (store.Month, []invoice.Document, error) {
+	next := old
+	next.Agreement, next.Month = as.agr.ID, r.Month
+	if !known || next.Status != as.outcome.Status {
+		next.Since = r.AsOf
+	}
+	if known && hasIssued(old.Status) {
+		return r.settleIssued(ctx, old, as)
+	}
+	next.Reasons, next.Warnings = as.outcome.Reasons, as.outcome.Warnings
+	next.Status = as.outcome.Status
+	if old.Status == Approved && as.outcome.Status == Drafted && old.Inputs == as.inputs {
+		next.Status, next.Since = Approved, old.Since
+	}
+	var documents []invoice.Document
+	if as.outcome.Status == Drafted || as.outcome.Status == NothingToBill {
+		documents = as.outcome.Documents
+	}
+	if known && len(old.Draft) > 0 && old.Inputs == as.inputs && len(documents) > 0 && old.Status != NothingToBill {
+		// The same inputs: the draft that was seen, with its labels, is the draft.
+		if err := json.Unmarshal(old.Draft, &documents); err != nil {
+			return next, nil, fmt.Errorf("stored draft of %s %s: %w", old.Agreement, old.Month, err)
+		}
+	}
+	next.Inputs = as.inputs
+	next.Evidence = nil
+	if as.evidence != "" {
+		next.Evidence = []string{as.evidence}
+	}
+	next.Draft, next.DraftHash, next.Document = nil, "", ""
+	if len(documents) > 0 {
+		draft, err := json.Marshal(documents)
+		if err != nil {
+			return next, nil, err
+		}
+		next.Draft, next.DraftHash, next.Document = draft, hashJSON(documents), documents[0].ID
+	}
+	return next, documents, nil
+}
+
+// hasIssued says that documents of the month are out: they never change (I8).
+func hasIssued(status string) bool {
+	switch status {
+	case Issued, Restated, Corrected, Credited:
+		return true
+	}
+	return false
+}
+
+// settleIssued: other inputs with the same lines are new evidence; with other lines the month is
+// restated, and replay proposes the correction.
+func (r *run) settleIssued(ctx context.Context, old store.Month, as assessment) (store.Month, []invoice.Document, error) {
+	next := old
+	documents, err := r.issuedDocuments(ctx, as.agr.ID, r.Month)
+	if err != nil {
+		return next, nil, err
+	}
+	if as.outcome.Status != Drafted && as.outcome.Status != NothingToBill {
+		// What is out stays right until the data can be read again; say why it cannot.
+		next.Warnings = as.outcome.Reasons
+		return next, documents, nil
+	}
+	next.Warnings = as.outcome.Warnings
+	if old.Status == Credited || as.inputs == old.Inputs {
+		return next, documents, nil
+	}
+	differences := compareLines(documents, as.outcome.Documents)
+	next.Inputs = as.inputs
+	if as.evidence != "" {
+		next.Evidence = append(slices.Clone(next.Evidence), as.evidence)
+	}
+	switch {
+	case len(differences) > 0:
+		next.Status = Restated
+		next.Reasons = []agreement.Reason{{Code: "restated", Text: fmt.Sprintf("%d lines differ from what was issued: arrears replay --month %s --agreement %s", len(differences), r.Month, as.agr.ID)}}
+	case old.Status == Restated:
+		next.Status, next.Reasons = Issued, nil
+		if len(documents) > 1 {
+			next.Status = Corrected
+		}
+	}
+	if next.Status != old.Status {
+		next.Since = r.AsOf
+	}
+	return next, documents, nil
+}
+
+// row is the report's row of an assessment.
+func row(as assessment, status string, documents []invoice.Document) AgreementRow {
+	out := AgreementRow{
+		Agreement: as.agr.ID, Status: status, Reasons: as.outcome.Reasons, Warnings: as.outcome.Warnings,
+		First: as.first, Final: as.final, Source: as.source, Reconciliation: as.outcome.Reconciliation,
+	}
+	if len(documents) == 0 || !hasAmount(documents[0]) {
+		return out
+	}
+	d := documents[0]
+	id, kind, net, code := d.ID, d.Kind, d.Totals.Net.String(), d.Currency
+	out.Invoice, out.Document, out.Net, out.Currency = &id, &kind, &net, &code
+	if len(documents) > 1 {
+		for _, d := range documents {
+			out.Documents = append(out.Documents, d.ID)
+		}
+	}
+	return out
+}
+
+// openMonths lists the earlier months of the chosen agreements that are not settled: with a state
+// that needs somebody, or without any run though they are due (I7).
+func (r *run) openMonths(ctx context.Context) ([]OpenMonth, error) {
+	records, err := r.DB.Months(ctx, store.MonthFilter{To: r.Month.Add(-1)})
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		agreement string
+		month     calendar.Month
+	}
+	known := map[key]store.Month{}
+	for _, rec := range records {
+		known[key{rec.Agreement, rec.Month}] = rec
+	}
+	var open []OpenMonth
+	for _, a := range r.chosen {
+		w, ok := a.Window()
+		if !ok || a.Product == agreement.ProductLegacy {
+			continue
+		}
+		for m := w.From; m.Before(r.Month) && !w.Ended(m); m = m.Add(1) {
+			rec, ok := known[key{a.ID, m}]
+			switch {
+			case ok && settled(rec.Status):
+			case ok:
+				open = append(open, OpenMonth{m, a.ID, rec.Status, rec.Since, rec.Reasons})
+			default:
+				due := m.Add(1).Day(8)
+				if t, ok := a.TermsAt(m); ok {
+					if s, ok := r.view.dir.seller(t.Seller); ok {
+						due = dueDate(s, m)
+					}
+				}
+				if r.AsOf.Before(due.Time()) {
+					continue
+				}
+				open = append(open, OpenMonth{m, a.ID, Waiting, due.Time(), []agreement.Reason{{
+					Code: "not_run", Text: fmt.Sprintf("%s was never run: arrears run --month %s", m, m),
+				}}})
+			}
+		}
+	}
+	slices.SortFunc(open, func(a, b OpenMonth) int {
+		if c := a.Month.Compare(b.Month); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Agreement, b.Agreement)
+	})
+	return open, nil
+}
+
+// controlTotals adds up, per payer and currency, what AWS's data and AWS's invoices say, and where
+// every part of it went; what nobody claims is listed.
+func (r *run) controlTotals(rows []AgreementRow) ([]reconcile.Totals, []Unclaimed) {
+	type key struct {
+		payer    agreement.AccountID
+		currency currency.Code
+	}
+	totals := map[key]*reconcile.Totals{}
+	total := func(p agreement.AccountID, c currency.Code) *reconcile.Totals {
+		t := totals[key{p, c}]
+		if t == nil {
+			t = &reconcile.Totals{Payer: string(p), Currency: c}
+			totals[key{p, c}] = t
+		}
+		return t
+	}
+	claims := r.claims()
+	unclaimed := map[string]*Unclaimed{}
+	groups := r.groups()
+	for g, d := range r.deliveries {
+		if d == nil {
+			continue
+		}
+		first := r.chosen[groups[g].members[0]]
+		payer, _ := r.view.dir.payer(first.Payer)
+		rated := map[string]bool{} // organisations whose rows have dispositions
+		whole := false
+		for _, i := range groups[g].members {
+			a := r.chosen[i]
+			account, anyAccount := a.PayerAccount()
+			if src := rows[i].Source; src != nil && src.Currency != "" {
+				t := total(a.Payer, src.Currency)
+				t.CUR = t.CUR.Add(src.InRowDiscounts)
+				if rows[i].Status == Waiting {
+					t.Waiting = t.Waiting.Add(src.Unblended).Add(src.InRowDiscounts)
+				} else {
+					t.Add(src.Dispositions)
+				}
+				rated[account] = true
+				whole = whole || anyAccount
+			}
+		}
+		for _, org := range d.summary.Organisations {
+			t := total(first.Payer, org.Currency)
+			t.CUR = t.CUR.Add(org.Unblended)
+			switch {
+			case whole || rated[org.ID]:
+			case slices.Contains(payer.OwnAccounts, agreement.AccountID(org.ID)):
+				t.Own = t.Own.Add(org.Unblended)
+			case claims[org.ID]:
+				t.Waiting = t.Waiting.Add(org.Unblended)
+			default:
+				t.Unclaimed = t.Unclaimed.Add(org.Unblended)
+				u := unclaimed[org.ID]
+				if u == nil {
+					u = &Unclaimed{ManagementAccount: org.ID, Currency: org.Currency}
+					unclaimed[org.ID] = u
+				}
+				u.Unblended = u.Unblended.Add(org.Unblended)
+			}
+		}
+	}
+	for _, p := range r.view.dir.book.Payers {
+		if len(r.Payers) > 0 && !slices.Contains(r.Payers, p.Account) {
+			continue
+		}
+		for _, b := range r.view.bills[p.Account].month {
+			if !b.Compared() {
+				continue
+			}
+			t := total(p.Account, b.Base.Currency)
+			t.AWS = t.AWS.Add(b.Signed())
+			for _, org := range organisations(b) {
+				own := slices.Contains(p.OwnAccounts, agreement.AccountID(org)) || org == string(p.Account)
+				if own || r.organisationClaimed(org) {
+					continue
+				}
+				u := unclaimed[org]
+				if u == nil {
+					u = &Unclaimed{ManagementAccount: org, Currency: b.Base.Currency}
+					unclaimed[org] = u
+				}
+				u.AWSInvoices = append(u.AWSInvoices, b.ID)
+			}
+		}
+	}
+	out := make([]reconcile.Totals, 0, len(totals))
+	for _, t := range totals {
+		t.Close()
+		out = append(out, *t)
+	}
+	slices.SortFunc(out, func(a, b reconcile.Totals) int {
+		return strings.Compare(a.Payer+string(a.Currency), b.Payer+string(b.Currency))
+	})
+	list := make([]Unclaimed, 0, len(unclaimed))
+	for _, u := range unclaimed {
+		list = append(list, *u)
+	}
+	slices.SortFunc(list, func(a, b Unclaimed) int { return strings.Compare(a.ManagementAccount, b.ManagementAccount) })
+	return out, list
+}
+
+// claims are the payer accounts of rows that some agreement bills in the month.
+func (r *run) claims() map[string]bool {
+	claims := map[string]bool{}
+	for i := range r.view.dir.book.Agreements {
+		a := &r.view.dir.book.Agreements[i]
+		if w, ok := a.Window(); ok && w.Contains(r.Month) {
+			account, anyAccount := a.PayerAccount()
+			if anyAccount {
+				account = string(a.ManagementAccount)
+			}
+			claims[account] = true
+		}
+	}
+	return claims
+}
+
+// organisationClaimed says that some agreement bills the organisation in the month.
+func (r *run) organisationClaimed(org string) bool {
+	return slices.ContainsFunc(r.view.dir.book.Agreements, func(a agreement.Agreement) bool {
+		w, ok := a.Window()
+		return ok && string(a.ManagementAccount) == org && w.Contains(r.Month)
+	})
+}
