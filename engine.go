@@ -31,7 +31,11 @@ type Engine struct {
 	Invoices func(ctx context.Context, payer agreement.AccountID, m calendar.Month) ([]ingest.Bill, error)
 	// Progress hears of every agreement done; nil is quiet. It is called from one goroutine at a time.
 	Progress func(Progress)
+
+	dry bool // write nothing
 }
+
+func (e *Engine) writes() bool { return !e.dry }
 
 // Progress is how far a run has come.
 type Progress struct {

@@ -1,6 +1,7 @@
 package arrears
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -219,13 +220,14 @@ func draft(e *Evidence, rated rating.Result, taxRate func(from, to currency.Code
 	}
 	var documents []invoice.Document
 	var all []agreement.Reason
-	for _, part := range invoice.SplitByBuyer(rated.Priced, rated.Seller, *in.Split, string(in.Organisation)) {
-		i := slices.IndexFunc(in.Buyers, func(b agreement.Buyer) bool { return b.ID == part.Buyer })
+	for _, part := range invoice.SplitByBuyer(rated.Priced, rated.Seller, *in.Split) {
+		share := part.Share
+		i := slices.IndexFunc(in.Buyers, func(b agreement.Buyer) bool { return b.ID == share.Buyer })
 		p := input
-		p.ID += "-" + part.Buyer
+		p.ID += "-" + share.Buyer
 		p.Buyer = in.Buyers[i]
-		p.PurchaseOrder = cmpOr(part.PurchaseOrder, p.PurchaseOrder)
-		p.Priced, p.SellerLines = part.Priced, part.SellerLines
+		p.PurchaseOrder = cmp.Or(share.PurchaseOrder, p.PurchaseOrder)
+		p.Priced, p.SellerLines = part.Priced, part.Seller
 		d, reasons := invoice.Draft(p)
 		all = append(all, reasons...)
 		if hasAmount(d) {
@@ -233,13 +235,6 @@ func draft(e *Evidence, rated rating.Result, taxRate func(from, to currency.Code
 		}
 	}
 	return documents, all
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // documentID is derived, never drawn: AGR-0001-2026-03.

@@ -1,0 +1,369 @@
+package arrears
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/invoice"
+	"github.com/arrears-billing/arrears/store"
+)
+
+// Approval rules of a seller (contract.md, the book).
+const (
+	approvalNone     = "none"
+	approvalRequired = "required"
+	approvalFourEyes = "four_eyes"
+)
+
+// Approve records that a person agrees with the drafts of months, named by any of their documents.
+// What is approved is the draft as it stands: other inputs make the approval void.
+func (e *Engine) Approve(ctx context.Context, by string, ids ...string) ([]invoice.Document, error) {
+	if by == "" {
+		return nil, wrong("no_approver", "arrears invoice approve ID --by you@example.com", "an approval needs a name")
+	}
+	targets, err := e.targets(ctx, ids, calendar.Month{})
+	if err != nil {
+		return nil, err
+	}
+	dir, err := e.directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []invoice.Document
+	for _, t := range targets {
+		if t.month.Status != Drafted && t.month.Status != Approved {
+			return nil, wrong("not_drafted", "", "%s is %s, only drafts are approved", t.id(), t.month.Status)
+		}
+		rule, err := dir.approval(t.month)
+		if err != nil {
+			return nil, err
+		}
+		given, err := e.DB.Approvals(ctx, t.month.Agreement, t.month.Month)
+		if err != nil {
+			return nil, err
+		}
+		next := t.month
+		if enough(rule, append(given, store.Approval{DraftHash: t.month.DraftHash, By: by}), t.month.DraftHash) {
+			next.Status = Approved
+		}
+		a := store.Approval{Agreement: next.Agreement, Month: next.Month, DraftHash: next.DraftHash, By: by, At: e.AsOf}
+		if _, err := e.DB.Approve(ctx, next, a); err != nil {
+			return nil, err
+		}
+		for _, d := range t.drafts {
+			d.Status = next.Status
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// enough says that the people who approved a draft are as many as the seller's rule asks for.
+func enough(rule string, given []store.Approval, draft string) bool {
+	people := map[string]bool{}
+	for _, a := range given {
+		if a.DraftHash == draft {
+			people[strings.ToLower(a.By)] = true
+		}
+	}
+	if rule == approvalFourEyes {
+		return len(people) >= 2
+	}
+	return len(people) >= 1
+}
+
+// approval is the rule of the month's seller.
+func (d *directory) approval(m store.Month) (string, error) {
+	a, err := d.agreement(m.Agreement)
+	if err != nil {
+		return "", err
+	}
+	t, _ := a.TermsAt(m.Month)
+	s, ok := d.seller(t.Seller)
+	if !ok {
+		return "", fmt.Errorf("%s %s: seller %q is unknown", m.Agreement, m.Month, t.Seller)
+	}
+	return s.Approval, nil
+}
+
+// A target is an agreement-month whose documents are to be approved or issued.
+type target struct {
+	month  store.Month
+	drafts []invoice.Document
+	named  bool // a person named it, rather than a whole month
+}
+
+func (t target) id() string { return t.month.Agreement + "-" + t.month.Month.String() }
+
+// targets finds months by the ids or numbers of their documents, or all drafts of a month, in the
+// order in which they are numbered: month, agreement (design 7, "Numbers").
+func (e *Engine) targets(ctx context.Context, ids []string, m calendar.Month) ([]target, error) {
+	filter := store.MonthFilter{Month: m}
+	months, err := e.DB.Months(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	var out []target
+	found := map[string]bool{}
+	for _, rec := range months {
+		t := target{month: rec, named: len(ids) > 0}
+		if len(rec.Draft) > 0 {
+			if err := json.Unmarshal(rec.Draft, &t.drafts); err != nil {
+				return nil, fmt.Errorf("stored draft of %s: %w", t.id(), err)
+			}
+		}
+		wanted := len(ids) == 0
+		for _, id := range ids {
+			if id == t.id() || slices.ContainsFunc(t.drafts, func(d invoice.Document) bool { return d.ID == id }) {
+				wanted, found[id] = true, true
+			}
+		}
+		if wanted {
+			out = append(out, t)
+		}
+	}
+	for _, id := range ids {
+		if found[id] {
+			continue
+		}
+		if d, err := e.DB.Document(ctx, id); err == nil {
+			return nil, wrong("already_issued", "", "%s is issued already, as %s", id, d.Number)
+		}
+		return nil, wrong("unknown_id", "arrears invoice list shows them", "no document %s", id)
+	}
+	slices.SortFunc(out, func(a, b target) int {
+		if c := a.month.Month.Compare(b.month.Month); c != 0 {
+			return c
+		}
+		return strings.Compare(a.month.Agreement, b.month.Agreement)
+	})
+	return out, nil
+}
+
+// Issue gives drafts their numbers and freezes them: those named, or all of a month that are
+// ready. It looks at today's inputs first and refuses a draft that they no longer give. A draft
+// with a warning is issued when it is approved, or when a person names it and the seller asks for
+// no approval.
+func (e *Engine) Issue(ctx context.Context, m calendar.Month, ids ...string) ([]invoice.Document, error) {
+	targets, err := e.targets(ctx, ids, m)
+	if err != nil {
+		return nil, err
+	}
+	views := map[calendar.Month]*view{}
+	var out []invoice.Document
+	for _, t := range targets {
+		v := views[t.month.Month]
+		if v == nil {
+			if v, err = e.view(ctx, t.month.Month); err != nil {
+				return out, err
+			}
+			views[t.month.Month] = v
+		}
+		if err := e.mayIssue(v.dir, t); err != nil {
+			if t.named {
+				return out, err
+			}
+			continue
+		}
+		if err := e.stillDue(ctx, v, t); err != nil {
+			return out, err
+		}
+		documents, err := e.issueMonth(ctx, v.dir, t)
+		out = append(out, documents...)
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// mayIssue says why a month's drafts cannot be issued now.
+func (e *Engine) mayIssue(dir *directory, t target) error {
+	rule, err := dir.approval(t.month)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(t.drafts) == 0 || t.month.Status == NothingToBill:
+		return wrong("not_drafted", "", "%s is %s: there is nothing to issue", t.id(), t.month.Status)
+	case t.month.Status == Approved:
+		return nil
+	case t.month.Status != Drafted && len(e.partsLeft(t)) == 0:
+		return wrong("not_drafted", "", "%s is %s", t.id(), t.month.Status)
+	case rule == approvalRequired || rule == approvalFourEyes:
+		return wrong("not_approved", "arrears invoice approve "+t.id()+" --by you@example.com", "%s needs an approval (%s)", t.id(), rule)
+	case len(t.month.Warnings) > 0 && !t.named:
+		return wrong("open_question", "arrears invoice approve "+t.id()+" --by you@example.com", "%s has a warning: %s", t.id(), t.month.Warnings[0].Text)
+	}
+	return nil
+}
+
+// partsLeft are the drafts of a month that was being issued.
+func (e *Engine) partsLeft(t target) []invoice.Document {
+	if t.month.Status == Drafted || t.month.Status == Approved {
+		return t.drafts
+	}
+	return nil
+}
+
+// stillDue recomputes the month from today's inputs and refuses a draft made from others.
+func (e *Engine) stillDue(ctx context.Context, v *view, t target) error {
+	a, err := v.dir.agreement(t.month.Agreement)
+	if err != nil {
+		return err
+	}
+	d := e.find(ctx, a.CUR, t.month.Month)
+	if err := e.read(ctx, d); err != nil {
+		return err
+	}
+	as, err := e.assess(ctx, v, a, d)
+	if err != nil {
+		return err
+	}
+	if as.reused || as.inputs == t.month.Inputs && as.inputs != "" {
+		return nil
+	}
+	hint := fmt.Sprintf("arrears run --month %s --agreement %s drafts it again", t.month.Month, a.ID)
+	return wrong("inputs_changed", hint, "%s was drafted from other inputs than today's", t.id())
+}
+
+// issue issues what a run has just drafted: drafts without a warning, and what is approved.
+func (r *run) issue(ctx context.Context, rows []AgreementRow) error {
+	for i := range rows {
+		rec, ok := r.view.records[rows[i].Agreement]
+		if !ok {
+			continue
+		}
+		t := target{month: rec}
+		if len(rec.Draft) > 0 && !hasIssued(rec.Status) {
+			if err := json.Unmarshal(rec.Draft, &t.drafts); err != nil {
+				return fmt.Errorf("stored draft of %s: %w", t.id(), err)
+			}
+		}
+		if r.mayIssue(r.view.dir, t) != nil {
+			continue
+		}
+		if _, err := r.issueMonth(ctx, r.view.dir, t); err != nil {
+			return err
+		}
+		rows[i].Status, rows[i].Changed = Issued, true
+	}
+	return nil
+}
+
+// issueMonth issues all documents of a month, one transaction each. The month is issued with the
+// last of them; after a crash the rest follows.
+func (e *Engine) issueMonth(ctx context.Context, dir *directory, t target) ([]invoice.Document, error) {
+	a, err := dir.agreement(t.month.Agreement)
+	if err != nil {
+		return nil, err
+	}
+	done, err := e.issuedDocuments(ctx, t.month.Agreement, t.month.Month)
+	if err != nil {
+		return nil, err
+	}
+	var out []invoice.Document
+	version := t.month.Version
+	for i, draft := range t.drafts {
+		if slices.ContainsFunc(done, func(d invoice.Document) bool { return d.ID == draft.ID }) {
+			continue
+		}
+		part := ""
+		if len(t.drafts) > 1 {
+			part = draft.Buyer.ID
+		}
+		status := ""
+		if i == len(t.drafts)-1 {
+			status = Issued
+		}
+		d, err := e.issueDocument(ctx, draft, store.Issuance{
+			MonthVersion: version, NewStatus: status, Organisation: string(a.ManagementAccount), Part: part, Evidence: t.month.Evidence,
+		}, dir)
+		if err != nil {
+			return out, err
+		}
+		version++
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// issueDocument spends a number on a draft: the next of its seller's series, with the issue date
+// of AsOf in the seller's time zone.
+func (e *Engine) issueDocument(ctx context.Context, draft invoice.Document, is store.Issuance, dir *directory) (invoice.Document, error) {
+	seller, ok := dir.seller(draft.Seller.ID)
+	if !ok {
+		return invoice.Document{}, fmt.Errorf("issue %s: seller %q is unknown", draft.ID, draft.Seller.ID)
+	}
+	if violations := invoice.Check(draft); len(violations) > 0 {
+		return invoice.Document{}, wrong("invalid_document", "", "%s breaks %s", draft.ID, violations[0])
+	}
+	date, err := issueDate(seller, e.AsOf)
+	if err != nil {
+		return invoice.Document{}, err
+	}
+	is.Document, is.Kind, is.Agreement, is.Month, is.IssueDate, is.By = draft.ID, draft.Kind, draft.Agreement, draft.Month, date, e.By
+	is.Series, is.Year = seller.Series.Invoice, date.Year()
+	if draft.Kind == invoice.KindCreditNote {
+		is.Series = seller.Series.CreditNote
+	}
+	if seller.Series.Reset == "never" {
+		is.Year = 0
+	}
+	if draft.Corrects != nil {
+		is.Corrects = draft.Corrects.ID
+	}
+	var issued invoice.Document
+	is.Body = func(number string) ([]byte, error) {
+		issued = draft.Issue(number, date, seller.Payment.Days)
+		return encode(issued)
+	}
+	_, err = e.DB.Issue(ctx, is)
+	switch {
+	case errors.Is(err, store.ErrIssueDate):
+		return invoice.Document{}, &Error{Code: "issue_date", Text: err.Error(), Hint: "issue dates never go back within a series: use a later --as-of", Err: err}
+	case errors.Is(err, store.ErrBilled):
+		return invoice.Document{}, &Error{Code: "already_billed", Text: err.Error(), Err: err}
+	}
+	return issued, err
+}
+
+// issueDate is the day of AsOf where the seller is.
+func issueDate(s agreement.Seller, asOf time.Time) (calendar.Date, error) {
+	zone, err := time.LoadLocation(timeZone(s))
+	if err != nil {
+		return calendar.Date{}, fmt.Errorf("seller %s: %w", s.ID, err)
+	}
+	return calendar.DateOf(asOf.In(zone)), nil
+}
+
+// issuedDocuments returns what is issued of a month: its documents and their corrections, in the
+// order of issue.
+func (e *Engine) issuedDocuments(ctx context.Context, agr string, m calendar.Month) ([]invoice.Document, error) {
+	stored, err := e.DB.Documents(ctx, store.DocumentFilter{Agreement: agr, Month: m})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]invoice.Document, 0, len(stored))
+	for _, s := range stored {
+		d, err := decodeDocument(s.Body)
+		if err != nil {
+			return nil, fmt.Errorf("document %s: %w", s.Number, err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func decodeDocument(b []byte) (invoice.Document, error) {
+	var d invoice.Document
+	err := json.Unmarshal(b, &d)
+	return d, err
+}
