@@ -1,0 +1,123 @@
+package arrears
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/book"
+	"github.com/arrears-billing/arrears/store"
+)
+
+// An ApplyReport says what apply did, or what is wrong with the books (contract.md, "apply").
+type ApplyReport struct {
+	Applied bool           `json:"applied"`
+	Objects []store.Change `json:"objects"`
+	Errors  []book.Error   `json:"errors"`
+}
+
+// Apply takes books over: all of them or, when anything is wrong, none, with every error at once.
+// It is an upsert by id: what the books do not name stays, and every version is kept (I11). With
+// dryRun nothing is written.
+func (e *Engine) Apply(ctx context.Context, dryRun bool, paths ...string) (ApplyReport, error) {
+	report := ApplyReport{Objects: []store.Change{}, Errors: []book.Error{}}
+	brought, errs, err := book.Load(paths...)
+	if err != nil {
+		return report, &Error{Code: "unreadable_book", Text: err.Error(), Err: err}
+	}
+	dir, err := e.directory(ctx)
+	if err != nil {
+		return report, err
+	}
+	all := brought.Merge(dir.book)
+	errs = append(errs, book.Check(all)...)
+	if len(errs) > 0 {
+		report.Errors = book.Sort(errs)
+		return report, nil
+	}
+	objects, err := objectsOf(brought, all)
+	if err != nil {
+		return report, err
+	}
+	if dryRun {
+		report.Objects, err = e.DB.CompareObjects(ctx, objects)
+		return report, err
+	}
+	report.Objects, err = e.DB.PutObjects(ctx, e.AsOf, e.By, objects)
+	report.Applied = err == nil
+	return report, err
+}
+
+// objectsOf returns the objects that the books name, as they are after merging.
+func objectsOf(brought, all book.Book) ([]store.Object, error) {
+	var out []store.Object
+	add := func(kind, id string, v any) error {
+		body, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", kind, id, err)
+		}
+		out = append(out, store.Object{Kind: kind, ID: id, Body: body})
+		return nil
+	}
+	named := map[string]bool{}
+	for _, s := range brought.Sellers {
+		named[kindSeller+s.ID] = true
+	}
+	for _, b := range brought.Buyers {
+		named[kindBuyer+b.ID] = true
+	}
+	for _, p := range brought.Payers {
+		named[kindPayer+string(p.Account)] = true
+	}
+	for _, a := range brought.Agreements {
+		named[kindAgreement+a.ID] = true
+	}
+	var err error
+	put := func(kind, id string, v any) {
+		if err == nil && named[kind+id] {
+			err = add(kind, id, v)
+		}
+	}
+	for _, s := range all.Sellers {
+		put(kindSeller, s.ID, s)
+	}
+	for _, b := range all.Buyers {
+		put(kindBuyer, b.ID, b)
+	}
+	for _, p := range all.Payers {
+		put(kindPayer, string(p.Account), p)
+	}
+	for _, a := range all.Agreements {
+		put(kindAgreement, a.ID, a)
+	}
+	return out, err
+}
+
+// putAgreement keeps a new version of one agreement, checked with all the rest of the book.
+func (e *Engine) putAgreement(ctx context.Context, a agreement.Agreement) error {
+	dir, err := e.directory(ctx)
+	if err != nil {
+		return err
+	}
+	brought := book.Book{Agreements: []agreement.Agreement{a}}
+	all := dir.book
+	replaced := false
+	for i := range all.Agreements {
+		if all.Agreements[i].ID == a.ID {
+			all.Agreements[i], replaced = a, true
+		}
+	}
+	if !replaced {
+		all.Agreements = append(all.Agreements, a)
+	}
+	if errs := book.Check(all); len(errs) > 0 {
+		return &Error{Code: errs[0].Code, Text: errs[0].Error(), Hint: errs[0].Hint}
+	}
+	objects, err := objectsOf(brought, all)
+	if err != nil {
+		return err
+	}
+	_, err = e.DB.PutObjects(ctx, e.AsOf, e.By, objects)
+	return err
+}
