@@ -69,6 +69,7 @@ type assessment struct {
 	source   *SourceRow
 	inputs   string // hash of the inputs; empty when nothing was computed
 	evidence string // blob
+	computed Evidence
 	quick    string // identifies everything the assessment was made from, without reading files
 	reused   bool   // quick is that of the record: nothing to do
 }
@@ -109,6 +110,7 @@ func (e *Engine) assess(ctx context.Context, v *view, a *agreement.Agreement, d 
 	}
 	evidence := e.evidence(v, a, terms, d, set)
 	as.outcome = Compute(&evidence, v.refs)
+	as.computed = evidence
 	as.inputs = evidence.Inputs.Hash()
 	as.source = sourceRow(evidence, as.outcome.Rated)
 	if e.writes() {
