@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/arrears-billing/arrears/agreement"
@@ -60,7 +59,11 @@ func (e *Engine) bills(ctx context.Context, p agreement.Payer, m calendar.Month)
 
 func (e *Engine) billsOf(ctx context.Context, p agreement.Payer, m calendar.Month) ([]ingest.Bill, error) {
 	if p.Invoices != "api" {
-		return ingest.ReadBills(filepath.Join(p.Invoices, m.String()+".json"), m)
+		folder, err := e.openSource(p.Invoices)
+		if err != nil {
+			return nil, err
+		}
+		return ingest.ReadBills(ctx, folder, m)
 	}
 	if e.Invoices == nil {
 		return nil, fmt.Errorf("payer %s: invoices: api is not available here", p.Account)

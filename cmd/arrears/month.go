@@ -13,7 +13,9 @@ import (
 )
 
 func (a *app) monthCommands() []*cobra.Command {
-	list := []*cobra.Command{a.applyCommand(), a.runCommand(), a.waiveCommand(), a.invoiceCommand(), a.exportCommand()}
+	list := []*cobra.Command{
+		a.applyCommand(), a.runCommand(), a.waiveCommand(), a.invoiceCommand(), a.replayCommand(), a.explainCommand(), a.exportCommand(), a.verifyCommand(),
+	}
 	for _, c := range list {
 		c.GroupID = "month"
 	}

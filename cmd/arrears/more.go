@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/arrears-billing/arrears"
+	"github.com/arrears-billing/arrears/currency"
+)
+
+func (a *app) exportCommand() *cobra.Command {
+	var month, out string
+	var agreements []string
+	c := &cobra.Command{
+		Use: "export KIND --month M -o DIR", Short: "Write a month for other systems: postings", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := a.month(month)
+			if err != nil {
+				return err
+			}
+			if m.IsZero() || out == "" {
+				a.ran = false
+				return errors.New("export needs a month and a folder: --month M -o DIR")
+			}
+			return a.with(cmd, reads, func(e *arrears.Engine) error {
+				files, err := e.Export(cmd.Context(), args[0], m, agreements)
+				if err != nil {
+					return err
+				}
+				var written []arrears.ExportedFile
+				for _, f := range files {
+					path := filepath.Join(out, f.Name)
+					if err := writeFile(path, f.Data); err != nil {
+						return err
+					}
+					written = append(written, arrears.Describe(path, f))
+				}
+				if a.json {
+					return a.print(map[string]any{"files": written})
+				}
+				for _, f := range written {
+					fmt.Fprintf(a.stdout, "%s: %s\n", f.Path, count(f.Rows, "row"))
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&month, "month", "", "`YYYY-MM`")
+	c.Flags().StringArrayVar(&agreements, "agreement", nil, "only this `ID`; may be given more than once")
+	c.Flags().StringVarP(&out, "output", "o", "", "`DIR` to write into")
+	return c
+}
+
+// writeFile writes a whole file or none: a failure leaves what was there.
+func writeFile(path string, data []byte) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".arrears-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func (a *app) replayCommand() *cobra.Command {
+	var o arrears.ReplayOptions
+	var month string
+	c := &cobra.Command{
+		Use: "replay --month M", Short: "Compute an issued month again and compare it with what was issued",
+		Long: `Compute an issued month again from today's data, terms and rates, and compare it line by
+line with what was issued, net of earlier corrections. --apply issues the correction:
+delta, one document over the differences, or full, credit the whole and issue anew.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := a.month(month)
+			if err != nil {
+				return err
+			}
+			if m.IsZero() {
+				a.ran = false
+				return errors.New("replay needs a month: --month M")
+			}
+			o.Month = m
+			return a.with(cmd, writes, func(e *arrears.Engine) error {
+				r, err := e.Replay(cmd.Context(), o)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					err = a.print(r)
+				} else {
+					a.showReplay(r)
+				}
+				if err == nil && !r.Identical() && o.Apply == "" {
+					err = errLook
+				}
+				return err
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&month, "month", "", "`YYYY-MM`")
+	f.StringArrayVar(&o.Agreements, "agreement", nil, "only this `ID`; may be given more than once")
+	f.StringVar(&o.Apply, "apply", "", "issue the correction: delta or full")
+	f.StringVar(&o.Reason, "reason", "", "why, as it stands on the correction")
+	return c
+}
+
+func (a *app) showReplay(r arrears.ReplayReport) {
+	if len(r.Agreements) == 0 {
+		fmt.Fprintf(a.stdout, "nothing is issued for %s\n", r.Month)
+	}
+	for _, ag := range r.Agreements {
+		switch {
+		case ag.Status != "":
+			fmt.Fprintf(a.stdout, "%s: cannot be compared, it would be %s now: %s\n", ag.Agreement, ag.Status, ag.Text)
+		case ag.Identical:
+			fmt.Fprintf(a.stdout, "%s: identical\n", ag.Agreement)
+		default:
+			fmt.Fprintf(a.stdout, "%s: %s differ\n", ag.Agreement, count(len(ag.Lines), "line"))
+			for _, l := range ag.Lines {
+				fmt.Fprintf(a.stdout, "  %s: issued %s, now %s, difference %s (%s)\n", l.Key, currency.Plain(l.Issued), currency.Plain(l.Now), currency.Plain(l.Difference), l.Cause)
+			}
+			if p := ag.Proposed; p != nil && len(r.Documents) == 0 {
+				fmt.Fprintf(a.stdout, "  proposed: %s of %s %s: arrears replay --month %s --agreement %s --apply delta --reason TEXT\n", p.Kind, p.Totals.Gross, p.Currency, r.Month, ag.Agreement)
+			}
+		}
+	}
+	for _, n := range r.Documents {
+		fmt.Fprintf(a.stdout, "issued %s\n", n)
+	}
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	var line int
+	c := &cobra.Command{
+		Use: "explain ID [--line N]", Short: "Say why a document is what it is, back to AWS's rows", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd, reads, func(e *arrears.Engine) error {
+				x, err := e.Explain(cmd.Context(), args[0], line)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.print(x)
+				}
+				showTree(a.stdout, x, 0)
+				return nil
+			})
+		},
+	}
+	c.Flags().IntVar(&line, "line", 0, "only line `N`, with the rows of AWS's files")
+	return c
+}
+
+func showTree(w io.Writer, x arrears.Explanation, depth int) {
+	amount := ""
+	if x.Amount != nil {
+		amount = ": " + currency.Plain(*x.Amount) + " " + string(*x.Currency)
+	}
+	fmt.Fprintf(w, "%s%s%s\n", strings.Repeat("  ", depth), x.Text, amount)
+	for _, c := range x.Children {
+		showTree(w, c, depth+1)
+	}
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var dump bool
+	c := &cobra.Command{
+		Use: "verify [ID]", Short: "Check numbers, hashes and audit log, and compute issued months again", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd, reads, func(e *arrears.Engine) error {
+				if dump {
+					return e.DB.Dump(cmd.Context(), a.stdout)
+				}
+				id := ""
+				if len(args) == 1 {
+					id = args[0]
+				}
+				r, err := e.Verify(cmd.Context(), id)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					err = a.print(r)
+				} else {
+					a.showVerify(r)
+				}
+				if err == nil && !r.OK {
+					err = errLook
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&dump, "dump", false, "print the canonical content as sorted JSON lines")
+	return c
+}
+
+func (a *app) showVerify(r arrears.VerifyReport) {
+	for _, f := range r.Findings {
+		fmt.Fprintf(a.stdout, "%s: %s: %s\n", f.Code, f.Object, f.Text)
+	}
+	for _, s := range r.Series {
+		fmt.Fprintf(a.stdout, "series %s: %s to %s, %d documents without a gap, head %s\n", s.Series, s.First, s.Last, s.Count, s.Head)
+	}
+	fmt.Fprintf(a.stdout, "%s computed again from evidence\n", count(r.Recomputed, "document"))
+	if r.OK {
+		fmt.Fprintln(a.stdout, "ok")
+	} else {
+		fmt.Fprintf(a.stdout, "%s\n", count(len(r.Findings), "finding"))
+	}
+}
