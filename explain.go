@@ -224,11 +224,11 @@ func (x *explainer) rows(ctx context.Context, key ingest.Key) ([]Explanation, er
 			return out, err
 		}
 		for _, r := range rows {
-			text := fmt.Sprintf("%s row %d: %s %s", r.File, r.Row, r.UsageType, r.Description)
+			text := fmt.Sprintf("%s row %d: %s %s", r.File, r.Number, r.UsageType, r.Description)
 			if !r.UsageStart.IsZero() {
 				text += ", from " + r.UsageStart.Format("2006-01-02 15:04")
 			}
-			out = append(out, node("row", "%s", text).of(r.Unblended, r.Currency))
+			out = append(out, node("row", "%s", text).of(r.Unblended, r.Key.Currency))
 		}
 	}
 	return out, nil
