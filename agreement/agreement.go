@@ -271,12 +271,12 @@ const (
 // An Exchange says at which rate AWS's charges become the agreement's currency.
 type Exchange struct {
 	Source        string           `json:"source"`         // aws_invoice | ecb | fixed
-	Day           string           `json:"day,omitempty"`  // ecb: publication | last_before | month_end | month_average
+	Day           string           `json:"day,omitempty"`  // ecb: month_end (default) | month_average | last_before | publication
 	From          currency.Code    `json:"from,omitempty"` // fixed: the pair it is for
 	To            currency.Code    `json:"to,omitempty"`
 	Rate          currency.Decimal `json:"rate,omitzero"`
 	MarkupPercent currency.Decimal `json:"markup_percent,omitzero"`
-	MaxAgeDays    int              `json:"max_age_days,omitempty"` // ecb: older rates block
+	MaxAgeDays    int              `json:"max_age_days,omitempty"` // ecb: older rates block; default 7
 }
 
 // Window returns the months in which the agreement is billed: those the transfer covers, cut to

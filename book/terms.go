@@ -75,7 +75,7 @@ func (o *object) percentOf(key string, words ...string) *agreement.PercentOf {
 
 func (o *object) exchange(e *agreement.Exchange) {
 	o.word("source", &e.Source, agreement.ExchangeAWSInvoice, agreement.ExchangeECB, agreement.ExchangeFixed)
-	o.word("day", &e.Day, "publication", "last_before", "month_end", "month_average")
+	o.word("day", &e.Day, currency.DayMonthEnd, currency.DayMonthAverage, currency.DayLastBefore, currency.DayPublication)
 	o.code("from", &e.From)
 	o.code("to", &e.To)
 	if path, ok := o.decimal("rate", &e.Rate); ok {

@@ -36,13 +36,16 @@ func (r Rate) Convert(a Amount) Amount {
 func Same(c Code) Rate { return Rate{From: c, To: c, Value: MustParse("1"), Source: "same"} }
 
 // Inverse returns the rate in the other direction, rounded half to even to ten places. A rate
-// that is not positive has none.
+// that is not positive has none, and so has one so large that ten places say 0.
 func (r Rate) Inverse() (Rate, error) {
 	if r.Value.Sign() <= 0 {
 		return Rate{}, fmt.Errorf("rate %s/%s is not positive: %s", r.From, r.To, Plain(r.Value))
 	}
-	r.From, r.To = r.To, r.From
-	r.Value = quotient(MustParse("1"), r.Value)
+	v := quotient(MustParse("1"), r.Value)
+	if v.IsZero() {
+		return Rate{}, fmt.Errorf("rate %s/%s of %s is too large to be turned round at %d places", r.From, r.To, Plain(r.Value), RatePlaces)
+	}
+	r.From, r.To, r.Value = r.To, r.From, v
 	return r, nil
 }
 

@@ -203,7 +203,9 @@ func compute(source string, from, to Code, legs []leg, on []calendar.Date) (Rate
 			over, under = over.Mul(sum), under.Mul(n)
 		}
 	}
-	r.Value = quotient(over, under)
+	if r.Value = quotient(over, under); r.Value.IsZero() {
+		return Rate{}, fmt.Errorf("the rate from %s to %s of %s is 0 at %d places", from, to, name(source), RatePlaces)
+	}
 	r.Digest = strings.Join(digests, " ")
 	return r, nil
 }
