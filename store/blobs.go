@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // Blobs keeps bytes under the name of their SHA-256, so that a name always means the same bytes.
@@ -55,11 +56,14 @@ func (db *DB) Blob(ctx context.Context, name string) ([]byte, error) {
 type folder struct {
 	root string
 	fs   files
+
+	mu    sync.Mutex
+	ready map[string]bool // folders whose own names are known to last
 }
 
 // files are the steps of the file system that a folder takes; a test makes each fail or be lost.
 type files interface {
-	mkdir(name string) error // and its parents, durably
+	mkdir(name string) (made bool, err error)
 	exists(name string) (bool, error)
 	read(name string) ([]byte, error)
 	temp(dir string) (file, error)
@@ -85,20 +89,20 @@ func (f *folder) Put(ctx context.Context, name string, data []byte) (err error) 
 		return err
 	}
 	dir := filepath.Dir(path)
+	if err := f.prepare(dir); err != nil {
+		return err
+	}
 	there, err := f.fs.exists(path)
 	if err != nil {
 		return err
 	}
 	if there {
-		// Its bytes were synced before it was renamed, but whoever renamed it may have been killed
+		// Its bytes were synced before it was renamed, but who renamed it may have been killed
 		// before the folder was synced: the name could still vanish.
 		if old, err := f.fs.read(path); err == nil && bytes.Equal(old, data) {
 			return f.fs.syncDir(dir)
 		}
 		// Damaged since: the name says what it must hold, so put it back.
-	}
-	if err := f.fs.mkdir(dir); err != nil {
-		return err
 	}
 	crash("blob.create")
 	t, err := f.fs.temp(dir)
@@ -130,6 +134,32 @@ func (f *folder) Put(ctx context.Context, name string, data []byte) (err error) 
 	return nil
 }
 
+// prepare makes a folder below the root, and its name last. Who comes second waits until it does.
+func (f *folder) prepare(dir string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ready == nil {
+		// Folders that are there may have been made by a process that was killed before it could
+		// sync them: once for each process, the root does that for all of them.
+		if _, err := f.fs.mkdir(f.root); err != nil {
+			return err
+		}
+		if err := errors.Join(f.fs.syncDir(filepath.Dir(f.root)), f.fs.syncDir(f.root)); err != nil {
+			return err
+		}
+		f.ready = map[string]bool{}
+	}
+	if f.ready[dir] {
+		return nil
+	}
+	made, err := f.fs.mkdir(dir)
+	if err == nil && made {
+		err = f.fs.syncDir(f.root)
+	}
+	f.ready[dir] = err == nil
+	return err
+}
+
 func (f *folder) Get(ctx context.Context, name string) ([]byte, error) {
 	path, err := f.path(name)
 	if err != nil {
@@ -153,25 +183,17 @@ func (f *folder) path(name string) (string, error) {
 // disk is the file system.
 type disk struct{}
 
-// mkdir makes the folder and its parents, and syncs the parent of each that it makes.
-func (d disk) mkdir(name string) error {
-	info, err := os.Stat(name)
-	if err == nil && info.IsDir() {
-		return nil
-	}
-	if err == nil {
-		return fmt.Errorf("%s is a file, want a folder", name)
-	}
-	parent := filepath.Dir(name)
-	if parent != name {
-		if err := d.mkdir(parent); err != nil {
-			return err
+// mkdir makes one folder, unless it is there.
+func (disk) mkdir(name string) (made bool, err error) {
+	err = os.Mkdir(name, 0o755) //nolint:gosec // the user's umask decides
+	if errors.Is(err, fs.ErrExist) {
+		info, err := os.Stat(name)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is a file, want a folder", name)
 		}
+		return false, err
 	}
-	if err := os.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // the user's umask decides
-		return err
-	}
-	return d.syncDir(parent)
+	return err == nil, err
 }
 
 func (disk) exists(name string) (bool, error) {

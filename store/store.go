@@ -151,7 +151,10 @@ func prepareDir(o Options) error {
 		return errors.New("no data folder named")
 	}
 	if o.Create {
-		return disk{}.mkdir(o.Dir)
+		if err := os.MkdirAll(o.Dir, 0o755); err != nil { //nolint:gosec // the user's umask decides
+			return err
+		}
+		return disk{}.syncDir(filepath.Dir(filepath.Clean(o.Dir)))
 	}
 	if o.URL != "" {
 		return nil // the schema says whether there is data
