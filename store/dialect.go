@@ -131,7 +131,10 @@ func (db *DB) updateOnce(ctx context.Context, name string, fn func(*tx) error) e
 		err = x.flush(ctx)
 	}
 	if err != nil {
-		return errors.Join(err, t.Rollback())
+		if back := t.Rollback(); !errors.Is(back, sql.ErrTxDone) { // a done context has rolled back
+			err = errors.Join(err, back)
+		}
+		return err
 	}
 	crash(name + ".commit")
 	if err := t.Commit(); err != nil {
@@ -205,6 +208,19 @@ func (w *where) and(cond, value string) {
 	}
 	w.args = append(w.args, value)
 	w.conds = append(w.conds, fmt.Sprintf(cond, len(w.args)))
+}
+
+// in is and for a list of values.
+func (w *where) in(column string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	var marks []string
+	for _, v := range values {
+		w.args = append(w.args, v)
+		marks = append(marks, fmt.Sprintf("$%d", len(w.args)))
+	}
+	w.conds = append(w.conds, column+" in ("+strings.Join(marks, ", ")+")")
 }
 
 // String is the clause, with a space before it, or nothing.

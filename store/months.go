@@ -33,10 +33,19 @@ type MonthFilter struct {
 	Agreement string
 	Month     calendar.Month // this month only
 	From, To  calendar.Month // both included
+	Statuses  []string       // any of these
+
+	// Brief leaves Draft and Report out, which are most of the bytes. Such months cannot be saved:
+	// their Version is -1, with which SaveMonth conflicts.
+	Brief bool
 }
 
-const selectMonths = `select agreement, month, version, status, reasons, warnings, inputs, document,
-	draft, draft_hash, report, evidence, since from months`
+const (
+	selectMonths = `select agreement, month, version, status, reasons, warnings, inputs, document,
+		draft, draft_hash, report, evidence, since from months`
+	selectBriefMonths = `select agreement, month, -1, status, reasons, warnings, inputs, document,
+		null, draft_hash, null, evidence, since from months`
+)
 
 // Month returns the state of an agreement's month, or ErrNotFound while there is none.
 func (db *DB) Month(ctx context.Context, agr string, m calendar.Month) (Month, error) {
@@ -54,7 +63,12 @@ func (db *DB) Months(ctx context.Context, f MonthFilter) ([]Month, error) {
 	w.and("month = $%d", f.Month.String())
 	w.and("month >= $%d", f.From.String())
 	w.and("month <= $%d", f.To.String())
-	list, err := months(ctx, db.read, selectMonths+w.String()+` order by month, agreement`, w.args...)
+	w.in("status", f.Statuses)
+	query := selectMonths
+	if f.Brief {
+		query = selectBriefMonths
+	}
+	list, err := months(ctx, db.read, query+w.String()+` order by month, agreement`, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("months: %w", err)
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -132,10 +133,14 @@ type Run struct {
 
 // PutRun keeps a run; with an ID that is there, it replaces its end and report.
 func (db *DB) PutRun(ctx context.Context, r Run) error {
-	err := db.update(ctx, "run", func(x *tx) error {
+	args, err := json.Marshal(r.Args)
+	if err != nil {
+		return fmt.Errorf("put run %s: %w", r.ID, err)
+	}
+	err = db.update(ctx, "run", func(x *tx) error {
 		_, err := x.ExecContext(ctx, `insert into runs (id, started, finished, args, report) values ($1, $2, $3, $4, $5)
 			on conflict (id) do update set finished = excluded.finished, report = excluded.report`,
-			r.ID, text(r.Started), text(r.Finished), lines(r.Args), some(r.Report))
+			r.ID, text(r.Started), text(r.Finished), string(args), some(r.Report))
 		return err
 	})
 	if err != nil {
@@ -160,9 +165,9 @@ func (db *DB) Runs(ctx context.Context, limit int) ([]Run, error) {
 		var e1, e2 error
 		r.Started, e1 = parseTime(started)
 		r.Finished, e2 = parseTime(finished)
-		r.Args = splitLines(args)
+		e3 := json.Unmarshal([]byte(args), &r.Args)
 		list = append(list, r)
-		return errors.Join(e1, e2)
+		return errors.Join(e1, e2, e3)
 	}, query)
 	if err != nil {
 		return nil, fmt.Errorf("runs: %w", err)

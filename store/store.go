@@ -151,7 +151,7 @@ func prepareDir(o Options) error {
 		return errors.New("no data folder named")
 	}
 	if o.Create {
-		if err := os.MkdirAll(o.Dir, 0o755); err != nil { //nolint:gosec // the user's umask decides
+		if err := os.MkdirAll(o.Dir, 0o750); err != nil { // invoices are nobody else's business
 			return err
 		}
 		return disk{}.syncDir(filepath.Dir(filepath.Clean(o.Dir)))

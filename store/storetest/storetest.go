@@ -48,6 +48,7 @@ func Run(t *testing.T, newPlace func(*testing.T) Place) {
 		{"objects are put all or none", objectsAllOrNone},
 		{"lists are in bytewise order", bytewise},
 		{"a month comes back as it was saved", monthRoundTrip},
+		{"a brief month cannot be saved", briefMonths},
 		{"a month is replaced only at the version that was read", monthConflict},
 		{"months are saved all or none", monthsAllOrNone},
 		{"one of many writers of a month wins", monthRace},
@@ -376,6 +377,8 @@ func monthRoundTrip(t *testing.T, p Place) {
 		{"month", store.MonthFilter{Month: march}, "[AGR-1 2026-03 AGR-2 2026-03]"},
 		{"from", store.MonthFilter{From: march.Add(1)}, "[AGR-1 2026-04]"},
 		{"to", store.MonthFilter{Agreement: "AGR-1", To: march}, "[AGR-1 2026-03]"},
+		{"status", store.MonthFilter{Statuses: []string{"waiting", "blocked"}}, "[AGR-2 2026-03]"},
+		{"statuses and to", store.MonthFilter{To: march, Statuses: []string{"drafted", "waiting"}}, "[AGR-1 2026-03 AGR-2 2026-03]"},
 		{"none", store.MonthFilter{Agreement: "AGR-3"}, "[]"},
 	} {
 		list, err := db.Months(ctx, tt.filter)
@@ -388,6 +391,19 @@ func monthRoundTrip(t *testing.T, p Place) {
 			t.Errorf("Months(%s) = %s, want %s", tt.name, s, tt.want)
 		}
 	}
+}
+
+func briefMonths(t *testing.T, p Place) {
+	ctx, db := t.Context(), create(t, p)
+	_, err := db.SaveMonth(ctx, draft("AGR-1"), "")
+	must(t, err)
+	list, err := db.Months(ctx, store.MonthFilter{Brief: true})
+	must(t, err)
+	if len(list) != 1 || list[0].Draft != nil || list[0].Report != nil || list[0].Status != "drafted" || list[0].DraftHash == "" {
+		t.Fatalf("brief: %+v, want AGR-1 without draft and report", list)
+	}
+	_, err = db.SaveMonth(ctx, list[0], "")
+	wantErr(t, "saving a brief month", err, store.ErrConflict)
 }
 
 var monthsEqual = cmp.Comparer(func(a, b calendar.Month) bool { return a == b })
@@ -690,7 +706,7 @@ func audit(t *testing.T, p Place) {
 
 func runs(t *testing.T, p Place) {
 	ctx, db := t.Context(), create(t, p)
-	a := store.Run{ID: "a", Started: now, Args: []string{"run", "--month", "2026-03"}}
+	a := store.Run{ID: "a", Started: now, Args: []string{"run", "--reason", "two\nlines", ""}}
 	b := store.Run{ID: "b", Started: now.Add(time.Hour), Args: []string{"run"}}
 	must(t, db.PutRun(ctx, a))
 	must(t, db.PutRun(ctx, b))
