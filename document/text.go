@@ -1,4 +1,3 @@
-// Package document writes one invoice for people and tax authorities.
 package document
 
 import (
@@ -11,106 +10,115 @@ import (
 	"github.com/arrears-billing/arrears/invoice"
 )
 
-// Text writes a document for a terminal: parties, lines with their computation, tax, totals, rates.
-func Text(out io.Writer, d invoice.Document) error {
-	title, number := "Invoice", "draft, no number yet"
-	if d.Kind == invoice.KindCreditNote {
-		title = "Credit note"
-	}
-	if d.Number != nil {
-		number = *d.Number
-	}
-	w := &printer{w: out}
-	w.printf("%s %s   (%s, %s)\n", title, number, d.ID, d.Status)
-	w.printf("Month %s, %s to %s%s\n", d.Month, d.Period.Start, d.Period.End, mark(d))
-	if d.IssueDate != nil {
-		w.printf("Issued %s, due %s\n", d.IssueDate, d.DueDate)
-	}
-	if d.Corrects != nil {
-		w.printf("Corrects %s of %s: %s\n", d.Corrects.Number, d.Corrects.Date, d.Reason)
-	}
-	w.printf("\nSeller  %s\nBuyer   %s\n", partyLine(d.Seller), partyLine(d.Buyer))
-	if d.PurchaseOrder != "" {
-		w.printf("Order   %s\n", d.PurchaseOrder)
-	}
-	w.printf("\n")
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "POS\t SECTION\tACCOUNT\tLABEL\tAWS\tRATE\tNET %s\t\n", d.Currency)
-	for _, l := range d.Lines {
-		source, rate := "", ""
-		if l.Source != nil {
-			source = l.Source.String()
+// Text writes the document for the terminal: facts, lines by section, tax, totals and rates.
+// Columns are aligned with spaces; the exact amounts stand beside the rounded ones.
+func Text(w io.Writer, d invoice.Document) error {
+	var b strings.Builder
+	facts(&b, d)
+	lines(&b, d)
+	sums(&b, d)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func facts(b *strings.Builder, d invoice.Document) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fact := func(key, value string) {
+		if value = clean(value); value != "" {
+			fmt.Fprintf(t, "%s\t%s\n", key, value) //nolint:errcheck // a strings.Builder does not fail
 		}
-		if l.Rate != nil {
-			rate = currency.Plain(*l.Rate)
+	}
+	number := deref(d.Number)
+	if number == "" {
+		number = "(" + d.Status + ")"
+	}
+	fact(title(d), number)
+	fact("id", d.ID)
+	fact("status", d.Status)
+	fact("agreement", d.Agreement)
+	fact("month", d.Month.String())
+	if d.IssueDate != nil && d.DueDate != nil {
+		fact("issued", d.IssueDate.String()+", due "+d.DueDate.String())
+	}
+	fact("seller", partyText(d.Seller))
+	fact("buyer", partyText(d.Buyer))
+	fact("purchase order", d.PurchaseOrder)
+	for _, n := range notes(d) {
+		fact("note", n)
+	}
+	t.Flush() //nolint:errcheck // a strings.Builder does not fail
+	b.WriteByte('\n')
+}
+
+func partyText(p invoice.Party) string {
+	s := p.Name + ", " + addressLine(p)
+	if p.TaxID != "" {
+		s += ", VAT ID " + p.TaxID
+	}
+	return s
+}
+
+func lines(b *strings.Builder, d invoice.Document) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "pos\t net %s\t exact\t source\t rate\t  \n", d.Currency) //nolint:errcheck // as above
+	for _, s := range sections(d) {
+		fmt.Fprintf(t, "\t \t \t \t \t  %s, %s\n", s.title, s.net) //nolint:errcheck // as above
+		for _, l := range s.lines {
+			source, rate := "", ""
+			if l.Source != nil {
+				source = l.Source.String()
+			}
+			if l.Rate != nil {
+				rate = currency.Plain(*l.Rate)
+			}
+			about := []string{clean(l.Label)}
+			for _, p := range []*string{l.Account, l.Product, l.AWSInvoice} {
+				if p != nil {
+					about = append(about, clean(*p))
+				}
+			}
+			if l.How != "" {
+				about = append(about, clean(l.How))
+			}
+			fmt.Fprintf(t, "%d\t %s\t %s\t %s\t %s\t    %s\n", l.Position, l.Net, currency.Plain(l.Exact), source, rate, strings.Join(about, " · ")) //nolint:errcheck // as above
 		}
-		fmt.Fprintf(t, "%d\t %s\t%s\t%s\t%s\t%s\t%s\t\n", l.Position, l.Section, text(l.Account), l.Label, source, rate, l.Net)
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	t.Flush() //nolint:errcheck // as above
+	b.WriteByte('\n')
+}
+
+func sums(b *strings.Builder, d invoice.Document) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	entry := func(label, amount, about string) {
+		fmt.Fprintf(t, "%s\t %s\t  %s\n", label, amount, about) //nolint:errcheck // as above
 	}
-	w.printf("\nNet    %s %s\n", d.Totals.Net, d.Currency)
+	entry("net", d.Totals.Net.String(), string(d.Currency))
 	for _, x := range d.Tax {
-		w.printf("Tax    %s %s   %s %s %% on %s %s\n", x.Amount, d.Currency, x.Category, currency.Plain(x.Percent), x.Base, x.Reason)
-	}
-	w.printf("Gross  %s %s\n", d.Totals.Gross, d.Currency)
-	if n := d.TaxNational; n != nil {
-		w.printf("Tax in %s: %s, at %s (%s, %s)\n", n.Currency, n.Amount, currency.Plain(n.Rate.Value), n.Rate.Source, n.Rate.Date)
-	}
-	for _, r := range d.Rates {
-		w.printf("Rate   1 %s = %s %s, %s %s of %s\n", r.From, currency.Plain(r.Rate), r.To, r.Source, r.AWSInvoice, r.Date)
-	}
-	for _, n := range d.Notes {
-		w.printf("Note   %s\n", n)
-	}
-	return w.err
-}
-
-// printer keeps the first error, so that a page can be written line by line.
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) Write(b []byte) (int, error) {
-	if p.err != nil {
-		return 0, p.err
-	}
-	n, err := p.w.Write(b)
-	p.err = err
-	return n, err
-}
-
-func (p *printer) printf(format string, args ...any) { fmt.Fprintf(p, format, args...) }
-
-func mark(d invoice.Document) string {
-	var marks []string
-	if d.First {
-		marks = append(marks, "first month")
-	}
-	if d.Final {
-		marks = append(marks, "final month")
-	}
-	if len(marks) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(marks, ", ") + ")"
-}
-
-func partyLine(p invoice.Party) string {
-	parts := []string{p.Name}
-	a := p.Address
-	for _, s := range []string{a.Street, strings.TrimSpace(a.PostalCode + " " + a.City), a.Country, p.TaxID} {
-		if s != "" {
-			parts = append(parts, s)
+		_, reason := x.ReasonText()
+		about := fmt.Sprintf("%s  category %s, %s %% of %s", d.Currency, x.Category, currency.Plain(x.Percent), x.Base)
+		if reason != "" {
+			about += ", " + reason
 		}
+		entry("tax", x.Amount.String(), about)
 	}
-	return strings.Join(parts, ", ")
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
+	if n := d.TaxNational; n != nil {
+		entry("tax", n.Amount.String(), fmt.Sprintf("%s  at %s, %s of %s", n.Currency, rateText(n.Rate.From, n.Rate.To, n.Rate.Value), sourceName(n.Rate.Source), n.Rate.Date))
 	}
-	return *s
+	entry("gross", d.Totals.Gross.String(), string(d.Currency))
+	t.Flush() //nolint:errcheck // as above
+	if len(d.Rates) == 0 {
+		return
+	}
+	b.WriteString("\nrates\n")
+	for _, r := range d.Rates {
+		about := []string{rateText(r.From, r.To, r.Rate), sourceName(r.Source)}
+		if r.AWSInvoice != "" {
+			about = append(about, r.AWSInvoice)
+		}
+		about = append(about, r.Date.String())
+		if r.Markup != "" {
+			about = append(about, "markup "+r.Markup+" %")
+		}
+		fmt.Fprintf(b, "  %s\n", strings.Join(about, ", "))
+	}
 }

@@ -1,0 +1,731 @@
+package document
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"image/png"
+	"strings"
+	"time"
+
+	"codeberg.org/go-pdf/fpdf"
+
+	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/invoice"
+)
+
+// compactFrom is the number of lines from which a PDF groups them (domain.md 5.2); the XLSX
+// statement and the XML list every line.
+const compactFrom = 42
+
+// Millimetres of an A4 page.
+const (
+	pageWidth, pageHeight = 210.0, 297.0
+	margin                = 15.0
+	width                 = pageWidth - 2*margin
+	bottom                = 26.0 // of the footer
+	lineHeight            = 4.4
+)
+
+//go:embed fonts/NotoSans-Regular.ttf
+var fontRegular []byte
+
+//go:embed fonts/NotoSans-SemiBold.ttf
+var fontBold []byte
+
+// Colours.
+type rgb struct{ r, g, b int }
+
+var (
+	ink    = rgb{28, 33, 43}
+	faint  = rgb{105, 112, 125}
+	accent = rgb{24, 66, 112}
+	rule   = rgb{205, 210, 218}
+	shade  = rgb{241, 244, 248}
+	alarm  = rgb{176, 32, 32}
+)
+
+// PDF returns the document for people. An issued one is a Factur-X: PDF/A-3 with its CII embedded.
+func PDF(d invoice.Document) ([]byte, error) {
+	p := newPDF(d)
+	p.header()
+	p.lines()
+	p.totals()
+	p.tax()
+	p.payment()
+	p.computed()
+	p.remarks()
+	if !issued(d) {
+		var out bytes.Buffer
+		err := p.Output(&out)
+		return out.Bytes(), err
+	}
+	xml, err := facturXML(d)
+	if err != nil {
+		return nil, err
+	}
+	p.SetXmpMetadata(xmp(d, p.stamp))
+	p.AddOutputIntent(fpdf.OutputIntentType{
+		SubtypeIdent:              fpdf.OutputIntent_GTS_PDFA1,
+		OutputConditionIdentifier: "sRGB",
+		Info:                      "sRGB IEC61966-2.1",
+		ICCProfile:                sRGB,
+	})
+	var out bytes.Buffer
+	if err := p.Output(&out); err != nil {
+		return nil, err
+	}
+	return attach(out.Bytes(), xml, p.stamp)
+}
+
+type pdf struct {
+	*fpdf.Fpdf
+	d     invoice.Document
+	stamp time.Time // of the file: midnight of the issue date, so that bytes do not change
+}
+
+func newPDF(d invoice.Document) *pdf {
+	p := &pdf{Fpdf: fpdf.New("P", "mm", "A4", ""), d: d, stamp: d.Period.End.Time()}
+	if d.IssueDate != nil {
+		p.stamp = d.IssueDate.Time()
+	}
+	p.SetCatalogSort(true)
+	p.SetCreationDate(p.stamp)
+	p.SetModificationDate(p.stamp)
+	p.SetProducer("arrears", true)
+	p.SetTitle(shown(title(d)+" "+name(d)), true)
+	p.SetAuthor(shown(d.Seller.Name), true)
+	p.SetLang("en")
+	p.AddUTF8FontFromBytes("noto", "", fontRegular)
+	p.AddUTF8FontFromBytes("noto", "B", fontBold)
+	p.SetMargins(margin, margin, margin)
+	p.SetAutoPageBreak(false, bottom)
+	p.SetCellMargin(1)
+	p.AliasNbPages("{nb}")
+	p.SetFooterFunc(p.footer)
+	p.AddPage()
+	return p
+}
+
+// font sets weight ("" or "B"), size in points and colour.
+func (p *pdf) font(weight string, size float64, c rgb) {
+	p.SetFont("noto", weight, size)
+	p.SetTextColor(c.r, c.g, c.b)
+}
+
+// put writes a text into a box of the given width at x, shrunk if it would not fit, and leaves y.
+func (p *pdf) put(x, w float64, align, text string) {
+	text = shown(text)
+	size, _ := p.GetFontSize()
+	small := size
+	for p.GetStringWidth(text) > w-2 && small > 5 {
+		small -= 0.25
+		p.SetFontSize(small)
+	}
+	if p.GetStringWidth(text) > w-2 {
+		text = p.cut(text, w-2)
+	}
+	y := p.GetY()
+	p.SetXY(x, y)
+	p.CellFormat(w, lineHeight, text, "", 0, align, false, 0, "")
+	p.SetXY(x, y)
+	p.SetFontSize(size)
+}
+
+// cut shortens a text to a width, with an ellipsis.
+func (p *pdf) cut(text string, w float64) string {
+	runes := []rune(text)
+	for len(runes) > 0 && p.GetStringWidth(string(runes)+"…") > w {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
+}
+
+// need starts a new page unless h millimetres are left, and says whether it did.
+func (p *pdf) need(h float64) bool {
+	if p.GetY()+h <= pageHeight-bottom {
+		return false
+	}
+	p.AddPage()
+	p.SetY(margin)
+	return true
+}
+
+func (p *pdf) line(y float64, c rgb) {
+	p.SetDrawColor(c.r, c.g, c.b)
+	p.SetLineWidth(0.2)
+	p.Line(margin, y, pageWidth-margin, y)
+}
+
+func (p *pdf) footer() {
+	y := pageHeight - bottom + 5
+	p.line(y, rule)
+	p.SetY(y + 1.5)
+	p.font("", 7, faint)
+	s := p.d.Seller
+	parts := []string{s.Name, addressLine(s)}
+	if s.RegistrationID != "" {
+		parts = append(parts, "Registration "+s.RegistrationID)
+	}
+	if s.TaxID != "" {
+		parts = append(parts, "VAT ID "+s.TaxID)
+	}
+	p.put(margin, width-30, "L", strings.Join(parts, " · "))
+	var contact []string
+	for _, c := range []string{s.Email, s.Phone} {
+		if c != "" {
+			contact = append(contact, c)
+		}
+	}
+	p.SetX(pageWidth - margin - 30)
+	p.CellFormat(30, lineHeight, fmt.Sprintf("Page %d of {nb}", p.PageNo()), "", 0, "R", false, 0, "")
+	p.SetY(y + 5)
+	p.put(margin, width-60, "L", strings.Join(contact, " · "))
+	p.put(pageWidth-margin-60, 60, "R", title(p.d)+" "+name(p.d))
+}
+
+// header prints who, to whom, and the facts that an accounts department looks for.
+func (p *pdf) header() {
+	d := p.d
+	if !p.logo() {
+		p.SetXY(margin, margin)
+		p.font("B", 13, accent)
+		p.put(margin-1, 110, "L", d.Seller.Name)
+	}
+	p.SetY(margin)
+	p.font("B", 20, ink)
+	p.put(pageWidth-margin-80, 80, "R", title(d))
+	p.SetY(margin + 9)
+	p.font("", 10, faint)
+	if issued(d) {
+		p.put(pageWidth-margin-80, 80, "R", name(d))
+	} else {
+		p.font("B", 10, alarm)
+		p.put(pageWidth-margin-80, 80, "R", "DRAFT, not a document for payment")
+	}
+
+	p.SetY(44)
+	p.font("", 6.5, faint)
+	p.put(margin-1, 90, "L", d.Seller.Name+" · "+addressLine(d.Seller))
+	p.SetY(50)
+	p.font("B", 10, ink)
+	p.put(margin-1, 90, "L", d.Buyer.Name)
+	p.font("", 9.5, ink)
+	for _, l := range addressLines(d.Buyer) {
+		p.SetY(p.GetY() + lineHeight + 0.2)
+		p.put(margin-1, 90, "L", l)
+	}
+	if d.Buyer.TaxID != "" {
+		p.SetY(p.GetY() + lineHeight + 1.2)
+		p.font("", 8.5, faint)
+		p.put(margin-1, 90, "L", "VAT ID "+d.Buyer.TaxID)
+	}
+	left := p.GetY()
+
+	p.SetY(44)
+	fact := func(label, value string) {
+		if value = clean(value); value == "" {
+			return
+		}
+		p.font("", 8.5, faint)
+		p.put(118, 32, "L", label)
+		p.font("", 8.5, ink)
+		p.put(150, pageWidth-margin-150, "R", value)
+		p.SetY(p.GetY() + lineHeight + 0.2)
+	}
+	fact("Number", deref(d.Number))
+	if issued(d) {
+		fact("Date", d.IssueDate.String())
+		fact("Due date", d.DueDate.String())
+	}
+	fact("Service period", d.Period.Start.String()+" to "+d.Period.End.String())
+	fact("Agreement", d.Agreement)
+	fact("PO number", poNumber(d.PurchaseOrder))
+	fact("Your reference", d.Buyer.Reference)
+	if d.Corrects != nil {
+		fact("Corrects", d.Corrects.Number+" of "+d.Corrects.Date.String())
+	}
+	fact("Currency", string(d.Currency))
+	fact("Layout", layout(d))
+	p.SetY(max(left+lineHeight, p.GetY()) + 7)
+
+	p.font("B", 11, ink)
+	p.put(margin-1, width, "L", "Amazon Web Services, "+d.Month.Start().Format("January 2006"))
+	p.SetY(p.GetY() + 7)
+}
+
+// poNumber is printed with at most 20 characters (domain.md 5.2); the XML keeps it whole.
+func poNumber(s string) string {
+	s = clean(s)
+	if s == "" {
+		return "-"
+	}
+	if r := []rune(s); len(r) > 20 {
+		return string(r[:16]) + "..."
+	}
+	return s
+}
+
+func layout(d invoice.Document) string {
+	if len(d.Lines) < compactFrom {
+		return "detailed"
+	}
+	return fmt.Sprintf("compact, %s charges", group(fmt.Sprint(len(d.Lines))))
+}
+
+// logo draws the seller's logo, at most 60 x 18 mm, and says whether there is a usable one.
+func (p *pdf) logo() bool {
+	raw, err := base64.StdEncoding.DecodeString(p.d.Seller.Logo)
+	if err != nil || len(raw) == 0 {
+		return false
+	}
+	size, err := png.DecodeConfig(bytes.NewReader(raw))
+	if err != nil || size.Width == 0 || size.Height == 0 {
+		return false
+	}
+	w, h := 60.0, 60*float64(size.Height)/float64(size.Width)
+	if h > 18 {
+		w, h = 18*float64(size.Width)/float64(size.Height), 18
+	}
+	options := fpdf.ImageOptions{ImageType: "PNG"}
+	p.RegisterImageOptionsReader("logo", options, bytes.NewReader(raw))
+	if p.Err() {
+		p.ClearError() // the name is printed in its place
+		return false
+	}
+	p.ImageOptions("logo", margin, margin, w, h, false, options, 0, "")
+	return true
+}
+
+// A column of the table of lines.
+type column struct {
+	title, align string
+	width        float64
+}
+
+var (
+	detailed = []column{{"Pos", "L", 10}, {"Description", "L", 63}, {"AWS account", "L", 26}, {"Charged by AWS", "R", 30}, {"Rate", "R", 17}, {"VAT", "R", 10}, {"Net", "R", 24}}
+	compact  = []column{{"Pos", "L", 10}, {"Description", "L", 98}, {"Accounts", "R", 19}, {"Charges", "R", 19}, {"VAT", "R", 10}, {"Net", "R", 24}}
+)
+
+// A row is a line of the table: cells by column, and a second line under the description.
+type row struct {
+	cells []string
+	under string
+}
+
+func (p *pdf) lines() {
+	columns := detailed
+	rows := p.detailedRows
+	if len(p.d.Lines) >= compactFrom {
+		columns, rows = compact, p.compactRows
+	}
+	p.tableHead(columns)
+	for _, s := range sections(p.d) {
+		p.section(columns, s, rows(s))
+	}
+}
+
+// A group is the lines of one section, with their sum.
+type sectionLines struct {
+	title string
+	lines []invoice.Line
+	net   invoice.Money
+}
+
+func sections(d invoice.Document) []sectionLines {
+	var list []sectionLines
+	for _, l := range d.Lines {
+		t := sectionTitle(l.Section)
+		if len(list) == 0 || list[len(list)-1].title != t {
+			list = append(list, sectionLines{title: t, net: invoice.Money{Places: l.Net.Places}})
+		}
+		s := &list[len(list)-1]
+		s.lines = append(s.lines, l)
+		s.net.Number = s.net.Number.Add(l.Net.Number)
+	}
+	return list
+}
+
+func (p *pdf) detailedRows(s sectionLines) []row {
+	var rows []row
+	for _, l := range s.lines {
+		r := row{cells: []string{fmt.Sprint(l.Position), l.Label, deref(l.Account), "", "", p.vat(), grouped(l.Net)}}
+		if l.Source != nil {
+			r.cells[3] = group(currency.Plain(l.Source.Number)) + " " + string(l.Source.Currency)
+		}
+		if l.Rate != nil {
+			r.cells[4] = currency.Plain(*l.Rate)
+		}
+		var under []string
+		if l.Product != nil && *l.Product != l.Label {
+			under = append(under, *l.Product)
+		}
+		if l.AWSInvoice != nil {
+			under = append(under, "AWS invoice "+*l.AWSInvoice)
+		}
+		if l.How != "" {
+			under = append(under, l.How)
+		}
+		r.under = strings.Join(under, " · ")
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// compactRows sums the lines of a section by label, in the order of their first line.
+func (p *pdf) compactRows(s sectionLines) []row {
+	type sum struct {
+		first    invoice.Line
+		accounts map[string]bool
+		lines    int
+		net      invoice.Money
+	}
+	var order []*sum
+	by := map[string]*sum{}
+	for _, l := range s.lines {
+		g, ok := by[l.Label]
+		if !ok {
+			g = &sum{first: l, accounts: map[string]bool{}, net: invoice.Money{Places: l.Net.Places}}
+			by[l.Label] = g
+			order = append(order, g)
+		}
+		g.lines++
+		g.net.Number = g.net.Number.Add(l.Net.Number)
+		if l.Account != nil {
+			g.accounts[*l.Account] = true
+		}
+	}
+	var rows []row
+	for _, g := range order {
+		accounts := ""
+		if len(g.accounts) > 0 {
+			accounts = group(fmt.Sprint(len(g.accounts)))
+		}
+		rows = append(rows, row{
+			cells: []string{fmt.Sprint(g.first.Position), g.first.Label, accounts, group(fmt.Sprint(g.lines)), p.vat(), grouped(g.net)},
+			under: g.first.How,
+		})
+	}
+	return rows
+}
+
+// vat is the tax of a line as printed: the percentage of S, else the category.
+func (p *pdf) vat() string {
+	if len(p.d.Tax) == 0 {
+		return ""
+	}
+	t := p.d.Tax[0]
+	if t.Category == invoice.CategoryStandard {
+		return currency.Plain(t.Percent) + "%"
+	}
+	return t.Category
+}
+
+func (p *pdf) tableHead(columns []column) {
+	y := p.GetY()
+	p.SetFillColor(accent.r, accent.g, accent.b)
+	p.Rect(margin, y, width, 6, "F")
+	p.SetY(y + 0.8)
+	p.font("B", 7.5, rgb{255, 255, 255})
+	x := margin
+	for _, c := range columns {
+		p.put(x, c.width, c.align, c.title)
+		x += c.width
+	}
+	p.SetY(y + 6)
+}
+
+func (p *pdf) section(columns []column, s sectionLines, rows []row) {
+	heading := func(continued string) {
+		y := p.GetY()
+		p.SetFillColor(shade.r, shade.g, shade.b)
+		p.Rect(margin, y, width, 5.6, "F")
+		p.SetY(y + 0.6)
+		p.font("B", 8, ink)
+		p.put(margin, width-30, "L", s.title+continued)
+		if continued == "" {
+			p.put(pageWidth-margin-30, 30, "R", grouped(s.net))
+		}
+		p.SetY(y + 5.6)
+	}
+	if p.need(18) {
+		p.tableHead(columns)
+	}
+	heading("")
+	for _, r := range rows {
+		h := 5.4
+		if r.under != "" {
+			h = 8.6
+		}
+		if p.need(h) {
+			p.tableHead(columns)
+			heading(", continued")
+		}
+		y := p.GetY()
+		p.SetY(y + 0.5)
+		p.font("", 8, ink)
+		x := margin
+		for i, c := range columns {
+			p.put(x, c.width, c.align, r.cells[i])
+			x += c.width
+		}
+		if r.under != "" {
+			p.SetY(y + 4.1)
+			p.font("", 6.5, faint)
+			p.put(margin+columns[0].width, width-columns[0].width-26, "L", r.under)
+		}
+		p.SetY(y + h)
+		p.line(y+h, rule)
+	}
+	p.SetY(p.GetY() + 1)
+}
+
+func (p *pdf) totals() {
+	t := p.d.Totals
+	p.need(28)
+	p.SetY(p.GetY() + 3)
+	x, w := pageWidth-margin-85, 85.0
+	entry := func(label, amount string) {
+		p.font("", 9, ink)
+		p.put(x, w-35, "L", label)
+		p.put(x+w-35, 35, "R", amount)
+		p.SetY(p.GetY() + 5.2)
+	}
+	entry("Net total", grouped(t.Net)+" "+string(p.d.Currency))
+	label := "VAT"
+	if v := p.vat(); v != "" {
+		label += " " + v
+	}
+	entry(label, grouped(t.Tax)+" "+string(p.d.Currency))
+	y := p.GetY() + 0.6
+	p.SetFillColor(accent.r, accent.g, accent.b)
+	p.Rect(x, y, w, 8, "F")
+	p.SetY(y + 1.8)
+	p.font("B", 10.5, rgb{255, 255, 255})
+	label = "Total to pay"
+	if p.d.Kind == invoice.KindCreditNote {
+		label = "Total credited"
+	}
+	p.put(x, w-45, "L", label)
+	p.put(x+w-45, 45, "R", grouped(t.Gross)+" "+string(p.d.Currency))
+	p.SetY(y + 12)
+}
+
+func (p *pdf) heading(text string) {
+	p.font("B", 9, accent)
+	p.put(margin-1, width, "L", text)
+	p.SetY(p.GetY() + 5.2)
+}
+
+// paragraph prints a text over the whole width, on as many lines as it needs.
+func (p *pdf) paragraph(size float64, c rgb, text string) {
+	p.font("", size, c)
+	for _, l := range p.wrap(shown(text), width) {
+		p.need(lineHeight)
+		p.put(margin-1, width+2, "L", l)
+		p.SetY(p.GetY() + lineHeight - 0.4)
+	}
+}
+
+// wrap breaks a text into lines of at most w millimetres; a word that is longer stands alone and
+// is shrunk by put.
+func (p *pdf) wrap(text string, w float64) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		next := word
+		if line != "" {
+			next = line + " " + word
+		}
+		if line != "" && p.GetStringWidth(next) > w {
+			lines = append(lines, line)
+			next = word
+		}
+		line = next
+	}
+	return append(lines, line)
+}
+
+func (p *pdf) tax() {
+	if len(p.d.Tax) == 0 {
+		return
+	}
+	p.need(22)
+	p.heading("VAT")
+	columns := []column{{"Category", "L", 66}, {"Rate", "R", 24}, {"Base", "R", 45}, {"VAT", "R", 45}}
+	p.smallHead(columns)
+	for _, t := range p.d.Tax {
+		code, text := t.ReasonText()
+		rate := currency.Plain(t.Percent) + " %"
+		if t.Category == invoice.CategoryNotSubject {
+			rate = "-"
+		}
+		p.smallRow(columns, t.Category+" "+categoryNames[t.Category], rate,
+			grouped(t.Base)+" "+string(p.d.Currency), grouped(t.Amount)+" "+string(p.d.Currency))
+		if text != "" {
+			if code != "" {
+				text += " (" + code + ")"
+			}
+			p.paragraph(8, ink, text+categoryHints[t.Category])
+		}
+	}
+	if n := p.d.TaxNational; n != nil {
+		p.paragraph(8, ink, fmt.Sprintf("VAT in %s: %s %s, at %s (%s, %s).", n.Currency, grouped(n.Amount), n.Currency,
+			rateText(n.Rate.From, n.Rate.To, n.Rate.Value), sourceName(n.Rate.Source), n.Rate.Date))
+	}
+	p.SetY(p.GetY() + 4)
+}
+
+var categoryNames = map[string]string{
+	invoice.CategoryStandard:   "Standard rate",
+	invoice.CategoryZero:       "Zero rated",
+	invoice.CategoryExempt:     "Exempt",
+	invoice.CategoryReverse:    "Reverse charge",
+	invoice.CategoryExport:     "Export",
+	invoice.CategoryNotSubject: "Not subject to VAT",
+}
+
+var categoryHints = map[string]string{
+	invoice.CategoryReverse: ": the recipient of the service owes the VAT.",
+}
+
+// sourceName says where a rate comes from.
+func sourceName(s string) string {
+	switch s {
+	case "aws_invoice":
+		return "AWS invoice"
+	case "ecb":
+		return "ECB"
+	case "bazg":
+		return "BAZG"
+	case "hmrc":
+		return "HMRC"
+	case "norges_bank":
+		return "Norges Bank"
+	case "fixed":
+		return "agreed"
+	}
+	return s
+}
+
+func (p *pdf) smallHead(columns []column) {
+	p.font("B", 7.5, faint)
+	x := margin - 1
+	for _, c := range columns {
+		p.put(x, c.width, c.align, c.title)
+		x += c.width
+	}
+	p.SetY(p.GetY() + 4.4)
+	p.line(p.GetY(), rule)
+	p.SetY(p.GetY() + 0.6)
+}
+
+func (p *pdf) smallRow(columns []column, cells ...string) {
+	p.font("", 8, ink)
+	x := margin - 1
+	for i, c := range columns {
+		p.put(x, c.width, c.align, cells[i])
+		x += c.width
+	}
+	p.SetY(p.GetY() + 4.6)
+}
+
+func (p *pdf) payment() {
+	p.need(26)
+	p.heading("Payment")
+	terms := paymentTerms(p.d)
+	if issued(p.d) && p.d.Kind == invoice.KindInvoice {
+		terms = strings.TrimSuffix(terms, ".") + fmt.Sprintf(": please pay %s %s by %s.", grouped(p.d.Totals.Gross), p.d.Currency, p.d.DueDate)
+	}
+	p.paragraph(8.5, ink, terms)
+	pay := p.d.Payment
+	if pay.IBAN != "" && p.d.Kind == invoice.KindInvoice {
+		account := []string{"IBAN " + fours(pay.IBAN)}
+		if pay.BIC != "" {
+			account = append(account, "BIC "+pay.BIC)
+		}
+		if pay.Bank != "" {
+			account = append(account, pay.Bank)
+		}
+		if issued(p.d) {
+			account = append(account, "Reference "+name(p.d))
+		}
+		p.paragraph(8.5, ink, strings.Join(account, " · "))
+	}
+	p.SetY(p.GetY() + 4)
+}
+
+// fours prints an IBAN in groups of four.
+func fours(iban string) string {
+	var b strings.Builder
+	for i, r := range taxIDPlain(iban) {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// computed says how the amounts came about: rates, AWS invoices, roundings.
+func (p *pdf) computed() {
+	p.need(24)
+	p.heading("How this was computed")
+	text := "Each line is what AWS charged, exactly, at the exchange rate of its AWS invoice or as agreed. The net total is the exact total rounded once; " +
+		"the cents of the lines are allotted so that they add up to it."
+	if len(p.d.Rates) == 0 {
+		text = "Each line is what AWS charged, exactly. The net total is the exact total rounded once; the cents of the lines are allotted so that they add up to it."
+	}
+	if len(p.d.Lines) >= compactFrom {
+		text += " This document groups the charges; the statement (XLSX) and the e-invoice list each of them."
+	}
+	p.paragraph(8, ink, text)
+	if ids := awsInvoices(p.d); len(ids) > 0 {
+		p.paragraph(8, ink, "AWS invoices: "+strings.Join(ids, ", ")+".")
+	}
+	if len(p.d.Rates) == 0 {
+		return
+	}
+	p.SetY(p.GetY() + 2)
+	columns := []column{{"Exchange rate", "L", 60}, {"Source", "L", 34}, {"Date", "L", 26}, {"AWS invoice", "L", 42}, {"Markup", "R", 18}}
+	p.smallHead(columns)
+	for _, r := range p.d.Rates {
+		if p.need(5) {
+			p.smallHead(columns)
+		}
+		markup := ""
+		if r.Markup != "" {
+			markup = r.Markup + " %"
+		}
+		p.smallRow(columns, rateText(r.From, r.To, r.Rate), sourceName(r.Source), r.Date.String(), r.AWSInvoice, markup)
+	}
+	p.SetY(p.GetY() + 3)
+}
+
+func (p *pdf) remarks() {
+	n := notes(p.d)
+	if len(n) == 0 {
+		return
+	}
+	p.need(14)
+	p.SetY(p.GetY() + 1)
+	p.heading("Remarks")
+	for _, note := range n {
+		p.paragraph(8, ink, note)
+	}
+}
+
+func addressLines(party invoice.Party) []string {
+	a := party.Address
+	var lines []string
+	for _, l := range []string{a.Street, a.Street2, strings.TrimSpace(a.PostalCode + " " + a.City), a.Region, party.CountryCode()} {
+		if l = clean(l); l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+func addressLine(party invoice.Party) string { return strings.Join(addressLines(party), ", ") }
