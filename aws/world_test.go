@@ -38,6 +38,7 @@ type exchange struct {
 	path          string
 	input, output []byte
 	status        int
+	errorType     string // header X-Amzn-ErrorType of the answer
 }
 
 // operation is the exchange's operation as the client named it.
@@ -64,7 +65,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		e.output, e.status = tee.body.Bytes(), tee.status
+		e.output, e.status, e.errorType = tee.body.Bytes(), tee.status, tee.Header().Get("X-Amzn-Errortype")
 	}()
 	w.Simulator.ServeHTTP(tee, r)
 }

@@ -76,8 +76,11 @@ func (s *Simulator) authenticate(r *http.Request, body []byte) (auth, *Error) {
 		a.caller, secret = as.caller, as.secret
 	}
 	if !s.settings.SkipSignatures && sign(r, body, secret, day, region, name, headers) != signature {
-		return a, &Error{Code: "SignatureDoesNotMatch", Status: http.StatusForbidden,
-			Message: "the request signature does not match; long-term secrets are " + Secret}
+		code := "InvalidSignatureException"
+		if name == "s3" || name == "sts" {
+			code = "SignatureDoesNotMatch"
+		}
+		return a, &Error{Code: code, Status: http.StatusForbidden, Message: "the request signature does not match; long-term secrets are " + Secret}
 	}
 	return a, nil
 }

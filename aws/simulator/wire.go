@@ -211,8 +211,11 @@ func (s *Simulator) once(svc *service, name string, c caller, r *http.Request, i
 		if a.input == hash {
 			return a.out, nil
 		}
-		return nil, &Error{Code: "ConflictException", Message: "the client token was used for another request", Status: http.StatusConflict,
-			Fields: map[string]any{"resourceId": token, "resourceType": "ClientToken", "ResourceId": token, "ResourceType": "ClientToken"}}
+		e := conflict("ClientToken", token, "the client token was used for another request")
+		if svc.protocol == restJSON {
+			e.Status, e.Fields = http.StatusConflict, map[string]any{"ResourceId": token, "ResourceType": "ClientToken"}
+		}
+		return nil, e
 	}
 	out, err := svc.ops[name](s, c, input)
 	if err == nil && token != "" {
