@@ -91,7 +91,7 @@ type Purchase struct {
 func (c Catalogue) Check(p Purchase, day calendar.Date) []Reason {
 	var reasons []Reason
 	refuse := func(code, format string, args ...any) {
-		reasons = append(reasons, Reason{code, fmt.Sprintf(format, args...)})
+		reasons = append(reasons, Reason{Code: code, Text: fmt.Sprintf(format, args...)})
 	}
 
 	switch r, ok := c.find("product", p.Product, day); {

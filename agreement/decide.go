@@ -69,7 +69,7 @@ func CancelDraft(o *Order, reason string, now time.Time) error {
 		return err
 	}
 	if reason != "" {
-		o.Reasons = []Reason{{CodeCanceled, reason}}
+		o.Reasons = []Reason{{Code: CodeCanceled, Text: reason}}
 	}
 	return nil
 }

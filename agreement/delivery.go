@@ -187,7 +187,7 @@ func (c *Case) watch(now time.Time, e Export, code, text string) error {
 	before := d.Reasons
 	d.Reasons = nil
 	if code != "" {
-		d.Reasons = append(d.Reasons, Reason{code, text})
+		d.Reasons = append(d.Reasons, Reason{Code: code, Text: text})
 	}
 	if e.Name != "" {
 		c.take(now, e)
@@ -196,7 +196,7 @@ func (c *Case) watch(now time.Time, e Export, code, text string) error {
 	day := int(now.Sub(c.Agreement.Transfer.Start)/(24*time.Hour)) + 1
 	late := d.FirstFile.IsZero()
 	if late && day > firstFileDays {
-		d.Reasons = append(d.Reasons, Reason{"delivery_late", fmt.Sprintf("nothing was delivered by day %d after the transfer's start", day)})
+		d.Reasons = append(d.Reasons, Reason{Code: "delivery_late", Text: fmt.Sprintf("nothing was delivered by day %d after the transfer's start", day)})
 	}
 	today := calendar.DateOf(now.UTC())
 	alarm := false
@@ -258,13 +258,13 @@ var narrowing = regexp.MustCompile(`(?i)\b(where|limit|having|group\s+by|distinc
 func faultsOf(e Export) []Reason {
 	var reasons []Reason
 	if e.Health != "" && e.Health != "HEALTHY" {
-		reasons = append(reasons, Reason{"export_unhealthy", fmt.Sprintf("export %s is %s: %s", e.Name, e.Health, e.Problem)})
+		reasons = append(reasons, Reason{Code: "export_unhealthy", Text: fmt.Sprintf("export %s is %s: %s", e.Name, e.Health, e.Problem)})
 	}
 	if e.Kind == ExportLegacy && !e.RefreshClosed {
-		reasons = append(reasons, Reason{"refresh_closed_off", fmt.Sprintf("report %s does not refresh closed months: late credits and support fees would be lost", e.Name)})
+		reasons = append(reasons, Reason{Code: "refresh_closed_off", Text: fmt.Sprintf("report %s does not refresh closed months: late credits and support fees would be lost", e.Name)})
 	}
 	if word := narrowing.FindString(e.Query); word != "" {
-		reasons = append(reasons, Reason{"query_narrowed", fmt.Sprintf("the query of export %s contains %s: it may deliver less than the month needs", e.Name, strings.ToUpper(word))})
+		reasons = append(reasons, Reason{Code: "query_narrowed", Text: fmt.Sprintf("the query of export %s contains %s: it may deliver less than the month needs", e.Name, strings.ToUpper(word))})
 	}
 	if len(e.Columns) > 0 {
 		var missing []string
@@ -274,7 +274,7 @@ func faultsOf(e Export) []Reason {
 			}
 		}
 		if len(missing) > 0 && e.Kind == ExportData {
-			reasons = append(reasons, Reason{"columns_missing", fmt.Sprintf("export %s lacks %s", e.Name, strings.Join(missing, ", "))})
+			reasons = append(reasons, Reason{Code: "columns_missing", Text: fmt.Sprintf("export %s lacks %s", e.Name, strings.Join(missing, ", "))})
 		}
 	}
 	return reasons

@@ -454,7 +454,7 @@ func (c *Case) roleSeen(now time.Time, a Answer) error {
 	// the transfer through.
 	c.Life.Reasons = without(c.Life.Reasons, "features_missing")
 	if org, ok := a.Value.(Organization); ok && f == nil && !org.AllFeatures {
-		c.Life.Reasons = append(c.Life.Reasons, Reason{"features_missing", c.fill(textOf("features_missing").Cause, "")})
+		c.Life.Reasons = append(c.Life.Reasons, Reason{Code: "features_missing", Text: c.fill(textOf("features_missing").Cause, "")})
 	}
 	c.Life.RoleSince = now
 	c.Order.done(StepRoles, now)

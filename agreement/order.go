@@ -269,7 +269,7 @@ func (r *Register) holdsLegacy(client string) bool {
 func (r *Register) Check(o *Order, now time.Time) []Reason {
 	var reasons []Reason
 	refuse := func(code, format string, args ...any) {
-		reasons = append(reasons, Reason{code, fmt.Sprintf(format, args...)})
+		reasons = append(reasons, Reason{Code: code, Text: fmt.Sprintf(format, args...)})
 	}
 	if !strings.Contains(o.Contact.Email, "@") || o.Contact.Name == "" {
 		refuse(CodeInvalid, "contact: the technical contact's name and e-mail address are required")
@@ -305,7 +305,7 @@ func (r *Register) Check(o *Order, now time.Time) []Reason {
 func (r *Register) checkPurchase(o *Order, now time.Time) []Reason {
 	var reasons []Reason
 	refuse := func(code, format string, args ...any) {
-		reasons = append(reasons, Reason{code, fmt.Sprintf(format, args...)})
+		reasons = append(reasons, Reason{Code: code, Text: fmt.Sprintf(format, args...)})
 	}
 	if o.Client == "" {
 		refuse(CodeInvalid, "client: required")
@@ -354,20 +354,20 @@ func (r *Register) checkUnique(o *Order, now time.Time) []Reason {
 	id := o.Account.ManagementAccount
 	var reasons []Reason
 	refuse := func(format string, args ...any) {
-		reasons = append(reasons, Reason{CodeServed, fmt.Sprintf(format, args...)})
+		reasons = append(reasons, Reason{Code: CodeServed, Text: fmt.Sprintf(format, args...)})
 	}
 	if o.Follows != "" {
 		prev := r.agreement(o.Follows)
 		switch {
 		case prev == nil:
-			return []Reason{{CodeInvalid, "follows: no agreement " + o.Follows}}
+			return []Reason{{Code: CodeInvalid, Text: "follows: no agreement " + o.Follows}}
 		case prev.Agreement.ManagementAccount != id:
-			return []Reason{{CodeInvalid, fmt.Sprintf("follows: agreement %s is of organisation %s, not %s",
+			return []Reason{{Code: CodeInvalid, Text: fmt.Sprintf("follows: agreement %s is of organisation %s, not %s",
 				o.Follows, prev.Agreement.ManagementAccount, id)}}
 		case prev.Status != Active && prev.Status != Updating && prev.Status != Failed:
-			return []Reason{{CodeState, fmt.Sprintf("follows: agreement %s is %s", o.Follows, prev.Status)}}
+			return []Reason{{Code: CodeState, Text: fmt.Sprintf("follows: agreement %s is %s", o.Follows, prev.Status)}}
 		case !o.From.IsZero() && !o.From.After(calendar.MonthOf(now)):
-			return []Reason{{CodePastMonth, fmt.Sprintf("from: %s is not ahead: agreements hand over by whole months to come", o.From)}}
+			return []Reason{{Code: CodePastMonth, Text: fmt.Sprintf("from: %s is not ahead: agreements hand over by whole months to come", o.From)}}
 		}
 	}
 	if id == "" {
@@ -532,7 +532,7 @@ func (r *Register) Submit(o *Order, c *Case, s Submission, now time.Time) (delet
 			if err := other.move("delete", now, ""); err != nil {
 				return nil, err
 			}
-			other.Reasons = []Reason{{CodeBusy, "order " + o.ID + " of the same agreement was submitted"}}
+			other.Reasons = []Reason{{Code: CodeBusy, Text: "order " + o.ID + " of the same agreement was submitted"}}
 			deleted = append(deleted, other)
 		}
 	}

@@ -60,7 +60,7 @@ func (c *Case) stepSync(now time.Time, a Answer) error {
 		return errWait
 	case TransferWithdrawn:
 		if t.End.IsZero() {
-			l.Reasons = append(l.Reasons, Reason{"unknown_status", fmt.Sprintf("transfer %s is WITHDRAWN, but AWS states no end", t.ID)})
+			l.Reasons = append(l.Reasons, Reason{Code: "unknown_status", Text: fmt.Sprintf("transfer %s is WITHDRAWN, but AWS states no end", t.ID)})
 			return errWait
 		}
 		if !c.observed(Observation{status, t.End, now}) {
@@ -72,13 +72,12 @@ func (c *Case) stepSync(now time.Time, a Answer) error {
 		return errWait
 	case transferMissing:
 		if c.observed(Observation{status, time.Time{}, now}) {
-			l.Reasons = append(l.Reasons, Reason{"transfer_missing",
-				fmt.Sprintf("AWS does not know transfer %s; nothing was ended: Operations has to look", c.Agreement.Transfer.ID)})
+			l.Reasons = append(l.Reasons, Reason{Code: "transfer_missing", Text: fmt.Sprintf("AWS does not know transfer %s; nothing was ended: Operations has to look", c.Agreement.Transfer.ID)})
 		}
 		return errWait
 	case TransferRequested, TransferDeclined, TransferCanceled, TransferExpired:
 	}
-	l.Reasons = append(l.Reasons, Reason{"unknown_status", fmt.Sprintf("transfer %s has status %q; nothing was changed", t.ID, status)})
+	l.Reasons = append(l.Reasons, Reason{Code: "unknown_status", Text: fmt.Sprintf("transfer %s has status %q; nothing was changed", t.ID, status)})
 	return errWait
 }
 

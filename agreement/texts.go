@@ -119,4 +119,4 @@ func (r *Refusal) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func refusal(code, text string) *Refusal { return &Refusal{[]Reason{{code, text}}} }
+func refusal(code, text string) *Refusal { return &Refusal{[]Reason{{Code: code, Text: text}}} }

@@ -32,7 +32,7 @@ func (c *Case) wait(now time.Time, code, detail string) error {
 	}
 	if o.Waiting == nil || o.Waiting.Code != code || o.Waiting.Message != text {
 		o.Waiting = &Waiting{For: t.For, Code: code, Step: t.Step, Since: now, Message: text}
-		o.Reasons = []Reason{{code, c.fill(t.Cause, detail)}}
+		o.Reasons = []Reason{{Code: code, Text: c.fill(t.Cause, detail)}}
 		o.Updated = now
 		kind := EventOrderWaits
 		if t.For == ForOperations {
@@ -62,8 +62,8 @@ func (c *Case) waitFault(now time.Time, f *Fault) error {
 func (c *Case) park(now time.Time, detail string) error {
 	o := c.Order
 	text := c.fill(textOf("unknown_status").Cause, detail)
-	if !slices.Contains(o.Reasons, Reason{"unknown_status", text}) {
-		o.Reasons = append(without(o.Reasons, "unknown_status"), Reason{"unknown_status", text})
+	if !slices.Contains(o.Reasons, Reason{Code: "unknown_status", Text: text}) {
+		o.Reasons = append(without(o.Reasons, "unknown_status"), Reason{Code: "unknown_status", Text: text})
 		o.Updated = now
 		c.emit(now, EventAskOperations, text, "code", "unknown_status")
 	}
@@ -160,7 +160,7 @@ var stepNames = map[string]string{
 // fail begins to end the order: AWS is tidied up first, since it bills the payer for a transfer
 // that is in force whatever became of the order.
 func (c *Case) fail(now time.Time, code, text string) error {
-	c.Order.Failing = &Reason{code, text}
+	c.Order.Failing = &Reason{Code: code, Text: text}
 	return c.phase("failing", now)
 }
 
@@ -285,7 +285,7 @@ func (c *Case) endRefused(now time.Time, r EndTransfer, f *Fault) error {
 // askEnd keeps that a transfer of a failed order must still be ended, and asks Operations, once.
 func (c *Case) askEnd(now time.Time, f *Fault) {
 	l, t := c.Life, textOf("end_refused")
-	reason := Reason{t.Code, c.fill(t.Cause, f.Error())}
+	reason := Reason{Code: t.Code, Text: c.fill(t.Cause, f.Error())}
 	l.EndWanted = true
 	if !slices.Contains(l.Reasons, reason) {
 		l.Reasons = append(without(l.Reasons, t.Code), reason)
