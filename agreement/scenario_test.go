@@ -296,7 +296,7 @@ func (w *world) run(words []string) error {
 		x := w.load(rest[0])
 		var terms []Terms
 		var err error
-		from := month(args["from"])
+		from := calendar.MustMonth(args["from"])
 		if words[0] == "set-currency" {
 			base, _ := x.Agreement.TermsAt(from)
 			terms, err = SetCurrency(x.Agreement, w.register.Sellers[base.Seller], currency.Code(rest[1]), from, w.now)
@@ -314,7 +314,7 @@ func (w *world) run(words []string) error {
 		w.cases[a.ID] = caseRecord{encode(w.t, a), encode(w.t, Adopt(a, w.now))}
 		return nil
 	case "usage":
-		u := Usage{Month: month(rest[0])}
+		u := Usage{Month: calendar.MustMonth(rest[0])}
 		for _, a := range rest[1:] {
 			u.Accounts = append(u.Accounts, AccountID(a))
 		}
@@ -364,9 +364,9 @@ func (o *Order) fill(t testing.TB, args map[string]string) {
 		case "follows":
 			o.Follows = v
 		case "from":
-			o.From = month(v)
+			o.From = calendar.MustMonth(v)
 		case "end":
-			o.End = month(v)
+			o.End = calendar.MustMonth(v)
 		case "po":
 			o.PurchaseOrder = v
 		case "email":

@@ -278,5 +278,3 @@ func date(s string) time.Time {
 	}
 	panic("not a time: " + s)
 }
-
-func month(s string) calendar.Month { return calendar.MustMonth(s) }
