@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
 )
 
