@@ -12,16 +12,17 @@ import (
 
 // An ApplyReport says what apply did, or what is wrong with the books (contract.md, "apply").
 type ApplyReport struct {
-	Applied bool           `json:"applied"`
-	Objects []store.Change `json:"objects"`
-	Errors  []book.Error   `json:"errors"`
+	Applied  bool           `json:"applied"`
+	Objects  []store.Change `json:"objects"`
+	Errors   []book.Error   `json:"errors"`
+	Warnings []book.Error   `json:"warnings"` // probably a mistake, applied all the same
 }
 
 // Apply takes books over: all of them or, when anything is wrong, none, with every error at once.
 // It is an upsert by id: what the books do not name stays, and every version is kept (I11). With
 // dryRun nothing is written.
 func (e *Engine) Apply(ctx context.Context, dryRun bool, paths ...string) (ApplyReport, error) {
-	report := ApplyReport{Objects: []store.Change{}, Errors: []book.Error{}}
+	report := ApplyReport{Objects: []store.Change{}, Errors: []book.Error{}, Warnings: []book.Error{}}
 	brought, errs, err := book.Load(paths...)
 	if err != nil {
 		return report, &Error{Code: "unreadable_book", Text: err.Error(), Err: err}
@@ -32,6 +33,7 @@ func (e *Engine) Apply(ctx context.Context, dryRun bool, paths ...string) (Apply
 	}
 	all := brought.Merge(dir.book)
 	errs = append(errs, book.Check(all)...)
+	report.Warnings = append(report.Warnings, book.Warnings(all)...)
 	if len(errs) > 0 {
 		report.Errors = book.Sort(errs)
 		return report, nil
@@ -101,16 +103,7 @@ func (e *Engine) putAgreement(ctx context.Context, a agreement.Agreement) error 
 		return err
 	}
 	brought := book.Book{Agreements: []agreement.Agreement{a}}
-	all := dir.book
-	replaced := false
-	for i := range all.Agreements {
-		if all.Agreements[i].ID == a.ID {
-			all.Agreements[i], replaced = a, true
-		}
-	}
-	if !replaced {
-		all.Agreements = append(all.Agreements, a)
-	}
+	all := brought.Merge(dir.book)
 	if errs := book.Check(all); len(errs) > 0 {
 		return &Error{Code: errs[0].Code, Text: errs[0].Error(), Hint: errs[0].Hint}
 	}

@@ -56,7 +56,7 @@ func (e *Engine) view(ctx context.Context, m calendar.Month) (*view, error) {
 	for _, p := range v.dir.book.Payers {
 		v.bills[p.Account] = e.bills(ctx, p, m)
 	}
-	v.refs, v.refsID, err = e.references(ctx)
+	v.refs, v.refsID, err = e.references(ctx, m)
 	return v, err
 }
 

@@ -89,7 +89,7 @@ func (o *object) exchange(e *agreement.Exchange) {
 		}
 	}
 	o.percent("markup_percent", &e.MarkupPercent)
-	o.integer("max_age_days", &e.MaxAgeDays, 1, 366)
+	o.integer("max_age_days", &e.MaxAgeDays, 1, 31)
 }
 
 // ParseTerms reads a terms file: the list that an agreement's key terms holds, alone or under that

@@ -143,7 +143,7 @@ func (t *Table) legs(source string, from, to Code) ([]leg, error) {
 		}
 	}
 	if t.newest[source].IsZero() {
-		return nil, fmt.Errorf("no rate from %s to %s: no rates of %s are imported", from, to, name(source))
+		return nil, fmt.Errorf("no rate from %s to %s: no rates of %s are imported for this time", from, to, name(source))
 	}
 	return nil, fmt.Errorf("no rate from %s to %s: %s publishes none", from, to, name(source))
 }

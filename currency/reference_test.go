@@ -62,7 +62,7 @@ func TestMonthRate(t *testing.T) {
 		{"not published yet", ECB, DayPublication, "EUR", "USD", "2026-05", 0, "", "", "no rate from EUR to USD: none of European Central Bank (ecb) is published after 2026-05-31 yet, or none within 7 days; the imported ones end with 2026-05-29"},
 		{"a mean of half a month", ECB, DayMonthAverage, "EUR", "USD", "2026-05", 0, "", "", "no mean rate from EUR to USD for 2026-05: the first one of European Central Bank (ecb) in it is of 2026-05-28"},
 		{"a currency that is not published", ECB, DayMonthEnd, "USD", "AED", "2026-03", 0, "", "", "no rate from USD to AED: European Central Bank (ecb) publishes none"},
-		{"a source that is not imported", "norges_bank", DayMonthEnd, "EUR", "NOK", "2026-03", 0, "", "", "no rate from EUR to NOK: no rates of Norges Bank (norges_bank) are imported"},
+		{"a source that is not imported", "norges_bank", DayMonthEnd, "EUR", "NOK", "2026-03", 0, "", "", "no rate from EUR to NOK: no rates of Norges Bank (norges_bank) are imported for this time"},
 		{"no rate of that month", "hmrc", DayMonthEnd, "USD", "GBP", "2026-04", 0, "", "", "no rate from USD to GBP of HM Revenue & Customs (hmrc) for 2026-04"},
 		{"unknown rule", ECB, "yesterday", "EUR", "USD", "2026-03", 0, "", "", `no rate from EUR to USD: unknown rule for the day: "yesterday"`},
 	}

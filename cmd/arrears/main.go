@@ -17,6 +17,7 @@ import (
 
 	"github.com/arrears-billing/arrears"
 	"github.com/arrears-billing/arrears/book"
+	"github.com/arrears-billing/arrears/currency"
 	"github.com/arrears-billing/arrears/store"
 )
 
@@ -84,12 +85,17 @@ type failure struct {
 func (a *app) classify(err error) (int, failure) {
 	var known *arrears.Error
 	var position book.Error
+	var rates *currency.FileError
 	switch {
 	case errors.As(err, &known):
 		return exitUsage, failure{Code: known.Code, Text: known.Text, Hint: known.Hint}
 	case errors.As(err, &position):
 		return exitUsage, failure{
 			Code: position.Code, Text: position.Text, File: position.File, Line: position.Line, Column: position.Column, Hint: position.Hint,
+		}
+	case errors.As(err, &rates):
+		return exitUsage, failure{
+			Code: "invalid_rates", Text: rates.Text, File: rates.File, Line: rates.Line, Column: rates.Column, Hint: rates.Hint,
 		}
 	case errors.Is(err, store.ErrNone):
 		return exitUsage, failure{Code: "no_data", Text: err.Error(), Hint: "arrears apply -f BOOK.yaml starts one; --data names another folder"}
@@ -106,8 +112,11 @@ func (a *app) classify(err error) (int, failure) {
 // fail tells a person on stderr and, with --json, a script on stdout.
 func (a *app) fail(f failure) {
 	where := ""
-	if f.File != "" {
+	switch {
+	case f.File != "" && f.Line > 0:
 		where = fmt.Sprintf("%s:%d:%d: ", f.File, f.Line, f.Column)
+	case f.File != "":
+		where = f.File + ": "
 	}
 	fmt.Fprintf(a.stderr, "arrears: %s%s\n", where, f.Text)
 	if f.Hint != "" {
@@ -159,6 +168,7 @@ customer's agreement, proves the one against the other, and issues documents.`,
 	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
 	root.AddGroup(&cobra.Group{ID: "month", Title: "The month:"}, &cobra.Group{ID: "lifecycle", Title: "The lifecycle:"}, &cobra.Group{ID: "keep", Title: "Keeping house:"})
 	root.AddCommand(a.monthCommands()...)
+	root.AddCommand(a.ratesCommand())
 	return root
 }
 

@@ -58,6 +58,12 @@ func (a *app) showApply(r arrears.ApplyReport, dryRun bool) error {
 			return err
 		}
 	}
+	for _, e := range r.Warnings {
+		fmt.Fprintf(a.stderr, "warning: %s\n", e.Error())
+		if e.Hint != "" {
+			fmt.Fprintf(a.stderr, "\thint: %s\n", e.Hint)
+		}
+	}
 	for _, e := range r.Errors {
 		fmt.Fprintf(a.stderr, "%s\n", e.Error())
 		if e.Hint != "" {

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRates(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	write := func(name, content string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const march = "Date,USD,CHF,\n2026-03-31,1.1498,0.9190,\n2026-03-30,1.1484,N/A,\n"
+	good := write("eurofxref-hist.csv", march)
+	bad := write("bad.csv", "Date,USD\n2026-03-31,one\n")
+	book := write("book.yaml", "payers: [{account: \"999900001111\", reconcile: none}]\n")
+	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/eurofxref.csv" {
+			http.NotFound(w, r)
+			return
+		}
+		if _, err := w.Write([]byte("Date, USD, \n1 April 2026, 1.1525, \n")); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer served.Close()
+
+	arrears := func(code int, args ...string) (stdout, stderr string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if got := run(t.Context(), append([]string{"--data", data}, args...), &out, &errs); got != code {
+			t.Fatalf("arrears %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, code, &out, &errs)
+		}
+		return strings.ReplaceAll(out.String(), dir, "DIR"), strings.ReplaceAll(errs.String(), dir, "DIR")
+	}
+
+	// Only apply makes a data folder.
+	if _, stderr := arrears(2, "rates", "import", good); !strings.Contains(stderr, "DIR/data") {
+		t.Errorf("import without data: %q, want the missing folder named", stderr)
+	}
+	arrears(0, "apply", "-f", book)
+
+	if out, _ := arrears(0, "rates", "import", good); out != "DIR/eurofxref-hist.csv: 3 rates from 2026-03-30 to 2026-03-31, 3 of them new\n" {
+		t.Errorf("import: %q", out)
+	}
+	if out, _ := arrears(0, "rates", "import", good, "--json"); !strings.Contains(out, `"imported": 0`) {
+		t.Errorf("import again: %q, want nothing new", out)
+	}
+	t.Setenv("ARREARS_RATES_URL", served.URL+"/eurofxref.csv")
+	if out, _ := arrears(0, "rates", "import"); !strings.HasSuffix(out, "1 rates from 2026-04-01 to 2026-04-01, 1 of them new\n") {
+		t.Errorf("import from the URL: %q", out)
+	}
+	arrears(1, "rates", "import", served.URL+"/absent.csv")
+
+	const list = `ecb          2026-03-31  1 EUR = 0.919 CHF
+ecb          2026-03-30  1 EUR = 1.1484 USD
+ecb          2026-03-31  1 EUR = 1.1498 USD
+ecb          2026-04-01  1 EUR = 1.1525 USD
+`
+	if out, _ := arrears(0, "rates", "list"); out != list {
+		t.Errorf("list:\n%swant:\n%s", out, list)
+	}
+	if out, _ := arrears(0, "rates", "list", "--to", "USD", "--since", "2026-03-31", "--until", "2026-03-31", "--json"); !strings.Contains(out, `"rate": "1.1498"`) || strings.Contains(out, "1.1484") {
+		t.Errorf("list of one day: %s", out)
+	}
+
+	// A bad file changes nothing and is named with its position, for people and for scripts.
+	out, stderr := arrears(2, "rates", "import", bad, "--json")
+	if want := "arrears: DIR/bad.csv:2:12: not a number: \"one\"\n"; !strings.HasPrefix(stderr, want) {
+		t.Errorf("bad file: %q, want %q", stderr, want)
+	}
+	for _, want := range []string{`"code": "invalid_rates"`, `"line": 2`, `"column": 12`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("bad file: %s without %s", out, want)
+		}
+	}
+	if _, stderr := arrears(2, "rates", "import", filepath.Join(dir, "absent.csv")); stderr != "arrears: DIR/absent.csv: no such file\n" {
+		t.Errorf("absent file: %q", stderr)
+	}
+	if _, stderr := arrears(2, "rates", "list", "--since", "March"); !strings.Contains(stderr, `--since: not a date`) {
+		t.Errorf("bad date: %q", stderr)
+	}
+	if out, _ := arrears(0, "rates", "list"); out != list {
+		t.Errorf("list after bad files:\n%swant:\n%s", out, list)
+	}
+}
