@@ -32,7 +32,6 @@ const (
 // csvRows reads the rows of a csv file, packed or not, as they stream by.
 type csvRows struct {
 	header []string
-	sum    hash.Hash // of the file's bytes, as they are stored
 
 	raw    *bufio.Reader // the file, hashed
 	text   *boundedReader
@@ -42,9 +41,10 @@ type csvRows struct {
 	closer io.Closer
 }
 
-// openCSV opens a csv file of the format and reads its header.
+// openCSV opens a csv file of the format and reads its header. With a sum the file's bytes are
+// hashed as they go by.
 func openCSV(c ingest.Content, form packing, size int64, sum hash.Hash) (*csvRows, error) {
-	r := &csvRows{sum: sum}
+	r := &csvRows{}
 	var member *zip.File
 	if form == formatZip {
 		var err error
@@ -57,7 +57,11 @@ func openCSV(c ingest.Content, form packing, size int64, sum hash.Hash) (*csvRow
 		return nil, err
 	}
 	r.closer = stream
-	r.raw = bufio.NewReaderSize(io.TeeReader(stream, sum), 256<<10)
+	var raw io.Reader = stream
+	if sum != nil {
+		raw = io.TeeReader(stream, sum)
+	}
+	r.raw = bufio.NewReaderSize(raw, 256<<10)
 	text, err := r.unpack(form, member)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())

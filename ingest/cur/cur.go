@@ -18,7 +18,7 @@ import (
 // billing period are an error; the zero month accepts any. The result does not depend on the
 // order of rows or on how they are packed; names and descriptions are labels, see ingest.ChargeSet.
 func Scan(ctx context.Context, f ingest.File, month calendar.Month) (ingest.Scan, error) {
-	s, err := plainScan(ctx, f, month)
+	s, err := scan(ctx, f, month)
 	return s, at(f.Name, err)
 }
 
@@ -36,7 +36,7 @@ type Row struct {
 // Rows returns the rows of a file whose key matches, in the order of the file, at most limit of
 // them; a limit of 0 or less is none.
 func Rows(ctx context.Context, f ingest.File, month calendar.Month, match func(ingest.Key) bool, limit int) ([]Row, error) {
-	rows, err := plainRows(ctx, f, month, match, limit)
+	rows, err := findRows(ctx, f, month, match, limit)
 	return rows, at(f.Name, err)
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/arrears-billing/arrears/currency"
 )
 
 // parseTime reads a time as AWS writes it in text: "2026-04-01T00:00:00.000Z" in csv of Data
@@ -84,3 +86,58 @@ func short(s string) string {
 }
 
 var errNull = errors.New("no value: a row without a cost cannot be billed")
+
+// setMoneyText gives row i an amount from text.
+func (v *vector) setMoneyText(i int, s string) error {
+	if u, ok := plainUnits(s); ok {
+		v.nums[i] = u
+		return nil
+	}
+	d, err := currency.Parse(s)
+	if err != nil {
+		return err
+	}
+	v.setNumber(i, numberOf(d))
+	return nil
+}
+
+// plainUnits reads an amount in plain notation that has units: the usual case, without a detour.
+func plainUnits(s string) (int64, bool) {
+	digits := s
+	if digits != "" && digits[0] == '-' {
+		digits = digits[1:]
+	}
+	if digits == "" || len(digits) > 15 || digits[0] == '.' || digits[len(digits)-1] == '.' {
+		return 0, false
+	}
+	v, places := int64(0), -1
+	for i := range len(digits) {
+		switch c := digits[i]; {
+		case c >= '0' && c <= '9':
+			v = v*10 + int64(c-'0')
+			if places >= 0 {
+				places++
+			}
+		case c == '.' && places < 0:
+			places = 0
+		default:
+			return 0, false
+		}
+	}
+	for range unitPlaces - max(places, 0) {
+		if v *= 10; v >= unitLimit {
+			return 0, false
+		}
+	}
+	if places > unitPlaces {
+		return 0, false
+	}
+	if len(digits) < len(s) {
+		v = -v
+	}
+	return v, true
+}
+
+func unixTime(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
+
+var errNaN = errors.New("not a number: NaN or infinite")

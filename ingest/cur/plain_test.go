@@ -125,6 +125,17 @@ func plainScan(ctx context.Context, f ingest.File, month calendar.Month) (ingest
 			if m, ok := r.values[colProductMap].(map[string]string); ok && name == "" {
 				name = m["product_name"]
 			}
+			if name == "" { // a map in csv
+				entries, err := parseMap(r.text(colProductMap))
+				if err != nil {
+					return err
+				}
+				for _, e := range entries {
+					if e.key == "product_name" {
+						name = e.value
+					}
+				}
+			}
 			if name != "" {
 				scan.Set.Names[k.Product] = name
 			}
@@ -149,12 +160,6 @@ func plainScan(ctx context.Context, f ingest.File, month calendar.Month) (ingest
 	}
 	slices.SortFunc(scan.Set.Charges, func(a, b ingest.Charge) int { return ingest.CompareKeys(a.Key, b.Key) })
 	return scan, nil
-}
-
-// compared says whether the net cost of a key's rows is compared with their discounts.
-func compared(k ingest.Key) bool {
-	return !ingest.IsDiscountType(k.Type) && (k.Class == "" || k.Class == ingest.ClassNone) &&
-		k.Type != ingest.TypeTax && !k.Taxed
 }
 
 func plainRows(ctx context.Context, f ingest.File, month calendar.Month, match func(ingest.Key) bool, limit int) ([]Row, error) {
@@ -251,24 +256,21 @@ func plainField(k kind, s string) (any, error) {
 		return currency.Parse(s)
 	case kindTime:
 		return parseTime(s)
-	case kindTextMap, kindMoneyMap:
+	case kindMoneyMap:
 		entries, err := parseMap(s)
 		if err != nil {
 			return nil, err
 		}
-		texts, money := map[string]string{}, map[string]currency.Decimal{}
+		money := map[string]currency.Decimal{}
 		for _, e := range entries {
-			texts[e.key] = e.value
-			if k == kindMoneyMap {
-				if money[e.key], err = currency.Parse(e.value); err != nil {
-					return nil, fmt.Errorf("%s: %w", e.key, err)
-				}
+			if e.value == "" {
+				continue
+			}
+			if money[e.key], err = currency.Parse(e.value); err != nil {
+				return nil, fmt.Errorf("%s: %w", e.key, err)
 			}
 		}
-		if k == kindMoneyMap {
-			return money, nil
-		}
-		return texts, nil
+		return money, nil
 	default:
 		return s, nil
 	}

@@ -1,0 +1,509 @@
+package cur
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/arrears-billing/arrears/ingest"
+)
+
+// maxFooter is the most bytes a footer may have: 131 columns with statistics take about 40 KiB a
+// row group, so this is 1,600 row groups, hundreds of millions of rows.
+const maxFooter = 64 << 20
+
+// Physical types of parquet.
+const (
+	typeInt32     = 1
+	typeInt64     = 2
+	typeInt96     = 3
+	typeDouble    = 5
+	typeByteArray = 6
+	typeFixed     = 7
+)
+
+var typeNames = map[int64]string{
+	0: "BOOLEAN", 1: "INT32", 2: "INT64", 3: "INT96", 4: "FLOAT", 5: "DOUBLE", 6: "BYTE_ARRAY", 7: "FIXED_LEN_BYTE_ARRAY",
+}
+
+// A leafType says how a column's values are stored and what they mean.
+type leafType struct {
+	physical int64
+	length   int64 // of typeFixed, in bytes
+	decimal  bool
+	scale    int32 // of a decimal
+	unit     int64 // of a timestamp, per second; 0 if it is none
+	date     bool
+	maxDef   int
+	maxRep   int
+	entryDef uint32 // of a map: the level from which there is an entry
+}
+
+// A leaf is one of a file's columns that has values, read for column.
+type leaf struct {
+	leafType
+	name  string // as errors call it: "discount"
+	path  string // with points: "discount.key_value.key"
+	index int    // among the file's leaves
+}
+
+// A metadata is what the footer of a parquet file says, as far as it is needed.
+type metadata struct {
+	footer []byte
+	layout layout
+	names  []string
+	flat   [numColumns]*leaf // nil: missing, or a map
+	keys   [numColumns]*leaf // of maps
+	values [numColumns]*leaf
+	parts  []*leaf // as layout.parts
+	groups []rowGroup
+	wanted map[int]*leaf // by index
+}
+
+// A rowGroup is a run of a file's rows, with the place of each column's values.
+type rowGroup struct {
+	first  int64 // its first row's number, from 1
+	rows   int64
+	chunks map[int]chunkMeta // by the leaf's index
+}
+
+// A chunkMeta says where the values of a column in a row group are.
+type chunkMeta struct {
+	start, size int64
+	values      int64
+	codec       int64
+}
+
+// readFooter reads and checks a file's footer.
+func readFooter(c ingest.Content, size int64) (*metadata, error) {
+	if size < 12 {
+		return nil, errors.New("not a parquet file: too short")
+	}
+	tail := make([]byte, 8)
+	if err := readRange(c, size-8, tail); err != nil {
+		return nil, err
+	}
+	if string(tail[4:]) != "PAR1" {
+		return nil, fmt.Errorf("the parquet file is cut off: it ends with %q, want \"PAR1\"", tail[4:])
+	}
+	n := int64(binary.LittleEndian.Uint32(tail))
+	if n > size-12 || n > maxFooter {
+		return nil, fmt.Errorf("the footer states %d bytes in a file of %d, at most %d", n, size, maxFooter)
+	}
+	m := &metadata{footer: make([]byte, n), wanted: map[int]*leaf{}}
+	if err := readRange(c, size-8-n, m.footer); err != nil {
+		return nil, err
+	}
+	rows := int64(-1)
+	var err error
+	schema := false
+	t := &thrift{b: m.footer}
+	t.fields(func(id int16, typ byte) {
+		switch {
+		case err != nil:
+			t.fail()
+		case id == 2 && typ == thriftList:
+			err = m.readSchema(t)
+			schema = true
+		case id == 3 && typ == thriftI64:
+			rows = t.int()
+		case id == 4 && typ == thriftList && schema:
+			err = m.readGroups(t, size-8-n)
+		default:
+			t.skip(typ)
+		}
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case t.err != nil || t.pos != len(t.b) || !schema:
+		return nil, errors.New("the footer is broken")
+	}
+	sum := int64(0)
+	for _, g := range m.groups {
+		sum += g.rows
+	}
+	if sum != rows {
+		return nil, fmt.Errorf("the footer states %d rows, its row groups %d", rows, sum)
+	}
+	return m, nil
+}
+
+// A schemaNode is an element of the schema with what is below it.
+type schemaNode struct {
+	leafType
+	name     string
+	typed    bool
+	optional bool
+	repeated bool
+	children int64
+	nodes    []*schemaNode
+	first    int // index of its first leaf
+}
+
+// maxSchema is the most elements a schema may have: AWS allows 500 cost allocation tags, and
+// legacy reports have a column for each.
+const maxSchema = 20_000
+
+func (m *metadata) readSchema(t *thrift) error {
+	var flat []*schemaNode
+	t.list(func(typ byte) {
+		if typ != thriftStruct || len(flat) >= maxSchema {
+			t.fail()
+			return
+		}
+		flat = append(flat, readElement(t))
+	})
+	if t.err != nil || len(flat) == 0 {
+		return errors.New("the footer's schema is broken")
+	}
+	leaves := 0
+	root, rest, ok := buildNode(flat, &leaves, 0)
+	if !ok || len(rest) > 0 {
+		return errors.New("the footer's schema is broken")
+	}
+	for _, n := range root.nodes {
+		m.names = append(m.names, n.name)
+	}
+	l, err := bind(m.names)
+	if err != nil {
+		return err
+	}
+	m.layout = l
+	for c, i := range l.at {
+		if i < 0 {
+			continue
+		}
+		n := root.nodes[i]
+		switch k := columns[c].kind; {
+		case n.typed:
+			m.flat[c], err = m.want(n, n, nil, columns[c].name, k)
+		case k == kindMoneyMap || k == kindTextMap:
+			err = m.wantMap(column(c), n)
+		default:
+			err = errors.New("is a group of columns")
+		}
+		if err != nil {
+			return atCell(0, columns[c].name, err)
+		}
+	}
+	for _, p := range l.parts {
+		n := root.nodes[p.at]
+		if !n.typed {
+			return atCell(0, partPrefix+p.key, errors.New("is a group of columns"))
+		}
+		leaf, err := m.want(n, n, nil, partPrefix+p.key, kindMoney)
+		if err != nil {
+			return atCell(0, partPrefix+p.key, err)
+		}
+		m.parts = append(m.parts, leaf)
+	}
+	return nil
+}
+
+// wantMap finds the keys and values of a map: a group with one repeated group of two columns.
+func (m *metadata) wantMap(c column, n *schemaNode) (err error) {
+	if n.repeated || len(n.nodes) != 1 || !n.nodes[0].repeated || len(n.nodes[0].nodes) != 2 ||
+		!n.nodes[0].nodes[0].typed || !n.nodes[0].nodes[1].typed {
+		return errors.New("is neither a map nor text")
+	}
+	entries := n.nodes[0]
+	if m.keys[c], err = m.want(n, entries.nodes[0], entries, columns[c].name, kindText); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	k := kindText
+	if columns[c].kind == kindMoneyMap {
+		k = kindMoney
+	}
+	if m.values[c], err = m.want(n, entries.nodes[1], entries, columns[c].name, k); err != nil {
+		return fmt.Errorf("values: %w", err)
+	}
+	return nil
+}
+
+// want notes that the leaf n, which is top or below it, is read as kind.
+func (m *metadata) want(top, n, entries *schemaNode, name string, k kind) (*leaf, error) {
+	l := &leaf{leafType: n.leafType, name: name, path: n.name, index: n.first}
+	if entries != nil {
+		l.path = strings.Join([]string{top.name, entries.name, n.name}, ".")
+		l.maxDef, l.maxRep, l.entryDef = 1, 1, 1
+		if n.optional {
+			l.maxDef++
+		}
+	}
+	if top.optional {
+		l.maxDef++
+		l.entryDef++
+	}
+	if n.repeated || !l.fits(k) {
+		t := typeNames[l.physical]
+		if n.repeated {
+			t = "repeated " + t
+		}
+		return nil, fmt.Errorf("cannot be read from %s", t)
+	}
+	m.wanted[l.index] = l
+	return l, nil
+}
+
+// fits says whether values of the kind can be had from the type (design 4).
+func (t leafType) fits(k kind) bool {
+	switch t.physical {
+	case typeByteArray:
+		return k == kindMoney || !t.decimal
+	case typeDouble:
+		return k == kindMoney
+	case typeFixed:
+		return k == kindMoney && t.decimal && t.length > 0 && t.length <= 32
+	case typeInt32:
+		return k == kindMoney && t.decimal || k == kindTime && t.date
+	case typeInt64:
+		return k == kindMoney && t.decimal || k == kindTime && t.unit > 0
+	case typeInt96:
+		return k == kindTime
+	default:
+		return false
+	}
+}
+
+func readElement(t *thrift) *schemaNode {
+	n := &schemaNode{}
+	t.fields(func(id int16, typ byte) {
+		switch {
+		case id == 1 && typ == thriftI32:
+			n.physical, n.typed = t.int(), true
+		case id == 2 && typ == thriftI32:
+			n.length = t.int()
+		case id == 3 && typ == thriftI32:
+			repetition := t.int()
+			n.optional, n.repeated = repetition == 1, repetition == 2
+		case id == 4 && typ == thriftBinary:
+			n.name = string(t.text())
+		case id == 5 && typ == thriftI32:
+			n.children = t.int()
+		case id == 6 && typ == thriftI32: // the old way to say what values mean
+			switch t.int() {
+			case 5:
+				n.decimal = true
+			case 6:
+				n.date = true
+			case 9:
+				n.unit = 1_000
+			case 10:
+				n.unit = 1_000_000
+			}
+		case id == 7 && typ == thriftI32:
+			n.scale = clampScale(t.int())
+		case id == 10 && typ == thriftStruct:
+			n.readLogicalType(t)
+		default:
+			t.skip(typ)
+		}
+	})
+	if n.children > 0 {
+		n.typed = false
+	}
+	return n
+}
+
+// clampScale keeps a decimal's scale within what money may have; beyond it every value fails.
+func clampScale(v int64) int32 { return int32(max(-1, min(v, 41))) }
+
+func (n *schemaNode) readLogicalType(t *thrift) {
+	t.fields(func(id int16, typ byte) {
+		switch {
+		case id == 5 && typ == thriftStruct:
+			n.decimal = true
+			t.fields(func(id int16, typ byte) {
+				if id == 1 && typ == thriftI32 {
+					n.scale = clampScale(t.int())
+					return
+				}
+				t.skip(typ)
+			})
+		case id == 6 && typ == thriftStruct:
+			n.date = true
+			t.skip(typ)
+		case id == 8 && typ == thriftStruct:
+			t.fields(func(id int16, typ byte) {
+				if id != 2 || typ != thriftStruct {
+					t.skip(typ)
+					return
+				}
+				t.fields(func(id int16, typ byte) {
+					switch id {
+					case 1:
+						n.unit = 1_000
+					case 2:
+						n.unit = 1_000_000
+					case 3:
+						n.unit = 1_000_000_000
+					}
+					t.skip(typ)
+				})
+			})
+		default:
+			t.skip(typ)
+		}
+	})
+}
+
+// buildNode makes the tree of a schema, which a footer states depth first, and counts its leaves.
+func buildNode(flat []*schemaNode, leaves *int, depth int) (n *schemaNode, rest []*schemaNode, ok bool) {
+	if len(flat) == 0 || depth > maxDepth {
+		return nil, nil, false
+	}
+	n, rest = flat[0], flat[1:]
+	n.first = *leaves
+	if n.typed {
+		*leaves++
+		return n, rest, true
+	}
+	for range n.children {
+		var child *schemaNode
+		if child, rest, ok = buildNode(rest, leaves, depth+1); !ok {
+			return nil, nil, false
+		}
+		n.nodes = append(n.nodes, child)
+	}
+	return n, rest, true
+}
+
+func (m *metadata) readGroups(t *thrift, end int64) error {
+	var err error
+	first := int64(1)
+	t.list(func(typ byte) {
+		if typ != thriftStruct || err != nil {
+			t.fail()
+			return
+		}
+		g := rowGroup{first: first, chunks: make(map[int]chunkMeta, len(m.wanted))}
+		rows := int64(-1)
+		t.fields(func(id int16, typ byte) {
+			switch {
+			case err != nil:
+				t.fail()
+			case id == 1 && typ == thriftList:
+				i := 0
+				t.list(func(typ byte) {
+					if typ != thriftStruct || err != nil {
+						t.fail()
+						return
+					}
+					err = m.readChunk(t, i, &g, end)
+					i++
+				})
+			case id == 3 && typ == thriftI64:
+				rows = t.int()
+			default:
+				t.skip(typ)
+			}
+		})
+		g.rows = rows
+		if err == nil && t.err == nil {
+			err = m.checkGroup(g)
+		}
+		m.groups = append(m.groups, g)
+		first += rows
+	})
+	if err != nil {
+		return fmt.Errorf("row group %d: %w", max(1, len(m.groups)), err)
+	}
+	return nil
+}
+
+// readChunk reads where the values of leaf i are; those of leaves that nobody wants are skipped.
+func (m *metadata) readChunk(t *thrift, i int, g *rowGroup, end int64) error {
+	l := m.wanted[i]
+	if l == nil {
+		t.skip(thriftStruct)
+		return nil
+	}
+	c := chunkMeta{}
+	physical, data, dict := int64(-1), int64(-1), int64(0)
+	elsewhere := false
+	var path []string
+	t.fields(func(id int16, typ byte) {
+		switch {
+		case id == 1 && typ == thriftBinary:
+			elsewhere = len(t.text()) > 0
+		case id == 3 && typ == thriftStruct:
+			t.fields(func(id int16, typ byte) {
+				switch {
+				case id == 1 && typ == thriftI32:
+					physical = t.int()
+				case id == 3 && typ == thriftList:
+					t.list(func(byte) {
+						if len(path) > maxDepth {
+							t.fail()
+							return
+						}
+						path = append(path, string(t.text()))
+					})
+				case id == 4 && typ == thriftI32:
+					c.codec = t.int()
+				case id == 5 && typ == thriftI64:
+					c.values = t.int()
+				case id == 7 && typ == thriftI64:
+					c.size = t.int()
+				case id == 9 && typ == thriftI64:
+					data = t.int()
+				case id == 11 && typ == thriftI64:
+					dict = t.int()
+				default:
+					t.skip(typ)
+				}
+			})
+		default:
+			t.skip(typ)
+		}
+	})
+	c.start = data
+	if dict > 0 && dict < data {
+		c.start = dict
+	}
+	switch {
+	case t.err != nil:
+		return errors.New("the footer is broken")
+	case elsewhere || physical < 0:
+		return atCell(0, l.name, errors.New("its values are not in the file, or encrypted"))
+	case physical != l.physical || strings.Join(path, ".") != l.path:
+		return atCell(0, l.name, errors.New("the footer's columns do not fit its schema"))
+	case c.start < 4 || c.size < 0 || c.start > end || c.size > end-c.start:
+		return atCell(0, l.name, fmt.Errorf("its values are said to be %d bytes from %d, outside the file", c.size, c.start))
+	}
+	g.chunks[i] = c
+	return nil
+}
+
+// checkGroup says whether a row group has all columns that are wanted, with a value for each row.
+func (m *metadata) checkGroup(g rowGroup) error {
+	if g.rows < 0 || g.rows > math.MaxInt32 {
+		return fmt.Errorf("states %d rows", g.rows)
+	}
+	for i, l := range m.wanted {
+		switch c, ok := g.chunks[i]; {
+		case !ok:
+			return atCell(0, l.name, errors.New("has no values"))
+		case l.maxRep == 0 && c.values != g.rows, c.values < g.rows, c.values > math.MaxInt32:
+			return atCell(0, l.name, fmt.Errorf("states %d values in %d rows", c.values, g.rows))
+		}
+	}
+	return nil
+}
+
+// digestedLeaves returns the leaves that the digest covers, in its order.
+func (m *metadata) digestedLeaves() []*leaf {
+	var list []*leaf
+	for c := colPayer; c <= colDiscount; c++ {
+		for _, l := range []*leaf{m.flat[c], m.keys[c], m.values[c]} {
+			if l != nil {
+				list = append(list, l)
+			}
+		}
+	}
+	return slices.Concat(list, m.parts)
+}
