@@ -27,7 +27,7 @@ func (p dataDir) Reset(t *testing.T) {
 	}
 }
 
-func (p dataDir) Exec(t *testing.T, statement string) {
+func (p dataDir) Exec(t *testing.T, statements ...string) {
 	t.Helper()
 	file := url.URL{Scheme: "file", Path: filepath.Join(p.dir, "arrears.db")}
 	db, err := sql.Open("sqlite", file.String()) // foreign keys are off by default
@@ -35,8 +35,10 @@ func (p dataDir) Exec(t *testing.T, statement string) {
 		t.Fatal(err)
 	}
 	defer db.Close() //nolint:errcheck // Exec told
-	if _, err := db.ExecContext(t.Context(), statement); err != nil {
-		t.Fatal(err)
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -206,7 +206,7 @@ func (p *postgresPlace) Reset(t *testing.T) {
 	must(t, os.RemoveAll(p.dir))
 }
 
-func (p *postgresPlace) Exec(t *testing.T, statement string) {
+func (p *postgresPlace) Exec(t *testing.T, statements ...string) {
 	t.Helper()
-	must(t, p.server.exec(t.Context(), p.url, `set session_replication_role = replica`, statement))
+	must(t, p.server.exec(t.Context(), p.url, append([]string{`set session_replication_role = replica`}, statements...)...))
 }

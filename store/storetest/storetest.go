@@ -30,7 +30,7 @@ type Place interface {
 	Reset(t *testing.T)
 
 	// Exec changes rows behind the store's back, with the database's own checks switched off.
-	Exec(t *testing.T, statement string)
+	Exec(t *testing.T, statements ...string)
 }
 
 // Run checks that stores at the places that newPlace returns keep their promises.
