@@ -208,6 +208,20 @@ func TestParseRates(t *testing.T) {
 	}
 }
 
+// The example of docs/RATES.md is read.
+func TestDocs(t *testing.T) {
+	doc, err := os.ReadFile("../docs/RATES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(doc), "```csv\n")
+	example, _, _ = strings.Cut(example, "```")
+	rates, err := ParseRates("example.csv", []byte(example))
+	if err != nil || len(rates) != 2 {
+		t.Errorf("the example: %d rates, %v", len(rates), err)
+	}
+}
+
 func TestParseRatesErrors(t *testing.T) {
 	tests := []struct{ name, data, want string }{
 		{"empty", "", "f.csv: empty"},
