@@ -100,7 +100,7 @@ func TestFullHasEveryKey(t *testing.T) {
 		seen[typ] = true
 		for i := range typ.NumField() {
 			key, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-			if !regexp.MustCompile(`[{ ]` + key + `: `).MatchString(full) && !strings.Contains(full, key+":\n") {
+			if !regexp.MustCompile(`[{ ]`+key+`: `).MatchString(full) && !strings.Contains(full, key+":\n") {
 				t.Errorf("testdata/full.yaml has no %s of %s", key, typ.Name())
 			}
 			walk(typ.Field(i).Type)
