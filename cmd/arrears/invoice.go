@@ -18,8 +18,8 @@ import (
 )
 
 func (a *app) invoiceCommand() *cobra.Command {
-	c := &cobra.Command{Use: "invoice", Short: "List, look at, approve, issue, and credit documents", Args: cobra.NoArgs, RunE: a.needsCommand}
-	c.AddCommand(a.invoiceList(), a.invoiceShow(), a.invoiceApprove(), a.invoiceIssue(), a.invoiceCredit())
+	c := &cobra.Command{Use: "invoice", Short: "List, look at, approve, issue, credit documents", Args: cobra.NoArgs, RunE: a.needsCommand}
+	c.AddCommand(a.invoiceList(), a.invoiceShow(), a.invoiceApprove(), a.invoiceIssue(), a.invoiceCredit(), a.invoiceRender())
 	return c
 }
 
@@ -216,5 +216,28 @@ func (a *app) invoiceCredit() *cobra.Command {
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, as it stands on the credit note")
 	c.Flags().StringArrayVar(&lines, "line", nil, "credit line `N[=AMOUNT]` only; may be given more than once")
+	return c
+}
+
+func (a *app) invoiceRender() *cobra.Command {
+	var format, out string
+	c := &cobra.Command{
+		Use: "render ID --format json|pdf|ubl|cii|xlsx -o FILE", Short: "Write an issued document in a format", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				a.ran = false
+				return errors.New("render needs a file: -o FILE")
+			}
+			return a.with(cmd, writes, func(e *arrears.Engine) error {
+				b, err := e.Render(cmd.Context(), args[0], format)
+				if err != nil {
+					return err
+				}
+				return writeFile(out, b)
+			})
+		},
+	}
+	c.Flags().StringVar(&format, "format", "pdf", "json, pdf, ubl, cii or xlsx")
+	c.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write")
 	return c
 }

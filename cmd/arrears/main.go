@@ -168,6 +168,7 @@ customer's agreement, proves the one against the other, and issues documents.`,
 	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
 	root.AddGroup(&cobra.Group{ID: "month", Title: "The month:"}, &cobra.Group{ID: "lifecycle", Title: "The lifecycle:"}, &cobra.Group{ID: "keep", Title: "Keeping house:"})
 	root.AddCommand(a.monthCommands()...)
+	root.AddCommand(a.demoCommand())
 	root.AddCommand(a.ratesCommand())
 	return root
 }

@@ -37,13 +37,23 @@ func (a *app) showRun(r arrears.RunReport) error {
 			}
 		}
 		fmt.Fprintf(a.stdout, "; difference %s\n", currency.Plain(t.Difference))
+		if t.AWS.IsZero() {
+			continue // the payer has no invoices to compare with
+		}
 		fmt.Fprintf(a.stdout, "  AWS's invoices before tax %s %s, difference to the rows %s\n", currency.Plain(t.AWS), t.Currency, currency.Plain(t.AWSDifference))
 	}
 	for _, u := range r.Unclaimed {
 		fmt.Fprintf(a.stdout, "\nunclaimed: organisation %s, %s %s: no agreement bills it this month\n", u.ManagementAccount, currency.Plain(u.Unblended), u.Currency)
 	}
-	for _, o := range r.OpenMonths {
-		fmt.Fprintf(a.stdout, "\nopen: %s %s is %s since %s%s\n", o.Month, o.Agreement, o.Status, o.Since.Format("2006-01-02"), because(o.Reasons))
+	if len(r.OpenMonths) > 0 {
+		fmt.Fprintln(a.stdout, "\nEarlier months that are not settled:")
+		w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
+		for _, o := range r.OpenMonths {
+			fmt.Fprintf(w, "  %s\t%s\t%s\tsince %s\t%s\n", o.Month, o.Agreement, o.Status, o.Since.Format("2006-01-02"), because(o.Reasons))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
 	a.showNext(r)
 	return nil
@@ -117,7 +127,7 @@ func because(reasons []agreement.Reason) string {
 	if len(reasons) == 0 {
 		return ""
 	}
-	return ": " + reasons[0].Code + ": " + reasons[0].Text
+	return reasons[0].Code + ": " + reasons[0].Text
 }
 
 // showNext says what a person can do now.
