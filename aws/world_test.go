@@ -81,6 +81,9 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.ResponseWriter.Write(b)
 }
 
+// Flush sends what was written so far.
+func (r *recorder) Flush() { r.ResponseWriter.(http.Flusher).Flush() }
+
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)

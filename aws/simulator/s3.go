@@ -156,13 +156,35 @@ func (s *Simulator) serveS3(w http.ResponseWriter, r *http.Request, body []byte,
 	s.mu.Lock()
 	answer := s.s3(operation, name, key, r, body)
 	s.mu.Unlock()
-	if f != nil && f.Kind == FaultLost {
-		// Half an answer and then nothing: what a reader has to notice.
-		w.Header().Set("Content-Length", "1000000000")
-		_, _ = w.Write([]byte("PAR1"))
+	if f != nil { // the effect is there; of the answer comes half, or an error
+		if f.Kind == FaultLost500 {
+			s3Error(w, http.StatusInternalServerError, "InternalError", "internal failure")
+			return
+		}
+		answer(&half{ResponseWriter: w})
 		panic(http.ErrAbortHandler)
 	}
 	answer(w)
+}
+
+// half lets half of the first write through, and nothing after it.
+type half struct {
+	http.ResponseWriter
+	cut bool
+}
+
+func (h *half) Write(b []byte) (int, error) {
+	if h.cut {
+		return len(b), nil
+	}
+	h.cut = true
+	if _, err := h.ResponseWriter.Write(b[:len(b)/2]); err != nil {
+		return 0, err
+	}
+	if f, ok := h.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+	return len(b), nil
 }
 
 // s3 carries out an operation and returns what answers it.
@@ -244,29 +266,41 @@ func (s *Simulator) listObjects(b *bucket, name string, r *http.Request) func(ht
 		Size         int
 		StorageClass string
 	}
+	type commonPrefix struct{ Prefix string }
 	out := struct {
 		XMLName               xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
 		Name                  string
 		Prefix                string
+		Delimiter             string `xml:",omitempty"`
 		KeyCount              int
 		MaxKeys               int
 		IsTruncated           bool
 		NextContinuationToken string `xml:",omitempty"`
 		Contents              []content
-	}{Name: name, Prefix: q.Get("prefix"), MaxKeys: size}
-	after := max(q.Get("continuation-token"), q.Get("start-after"))
+		CommonPrefixes        []commonPrefix
+	}{Name: name, Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"), MaxKeys: size}
+	last := max(q.Get("continuation-token"), q.Get("start-after"))
 	for _, k := range b.keys(out.Prefix) {
-		if k <= after {
+		entry, folder := k, false
+		if head, _, ok := strings.Cut(k[len(out.Prefix):], out.Delimiter); ok && out.Delimiter != "" {
+			entry, folder = out.Prefix+head+out.Delimiter, true
+		}
+		if entry <= last {
 			continue
 		}
-		if len(out.Contents) == size {
-			out.IsTruncated, out.NextContinuationToken = true, out.Contents[size-1].Key
+		if out.KeyCount == size {
+			out.IsTruncated, out.NextContinuationToken = true, last
 			break
+		}
+		out.KeyCount++
+		last = entry
+		if folder {
+			out.CommonPrefixes = append(out.CommonPrefixes, commonPrefix{entry})
+			continue
 		}
 		o := b.objects[k][len(b.objects[k])-1]
 		out.Contents = append(out.Contents, content{k, o.modified.Format("2006-01-02T15:04:05.000Z"), o.etag, len(o.body), "STANDARD"})
 	}
-	out.KeyCount = len(out.Contents)
 	return func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/xml")
 		writeXML(w, out, "")
