@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -21,14 +22,17 @@ type dialect struct {
 	// migrations are written for SQLite; ddl rewrites their types.
 	ddl *strings.Replacer
 
+	// relax makes the connection's commits not wait for the disk, strict makes them wait again.
+	relax, strict string
+
 	// migrationLock makes a second migration wait; empty: the writer's lock does.
 	migrationLock string
 
 	// tableExists counts tables of a name in the schema in use.
 	tableExists string
 
-	// once says that a row was refused because its key or what it must be unique in is taken.
-	once func(error) bool
+	// taken says that a row was refused because its key or what it must be unique in is taken.
+	taken func(error) bool
 
 	// again says that the transaction did not happen and may be tried again.
 	again func(error) bool
@@ -36,9 +40,11 @@ type dialect struct {
 
 var sqlite = dialect{
 	name:        "sqlite",
+	relax:       `pragma synchronous = normal`,
+	strict:      `pragma synchronous = full`,
 	ddl:         strings.NewReplacer(),
 	tableExists: `select count(*) from sqlite_master where type = 'table' and name = $1`,
-	once: func(err error) bool {
+	taken: func(err error) bool {
 		var e *sqlitedriver.Error
 		return errors.As(err, &e) &&
 			(e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
@@ -107,20 +113,46 @@ type tx struct {
 // update runs fn in one transaction. fn may be run again and must have no effects outside.
 // The name is that of the crash points around it.
 func (db *DB) update(ctx context.Context, name string, fn func(*tx) error) error {
+	return db.retry(ctx, name, true, fn)
+}
+
+// cache is update for what may be forgotten: its commit does not wait for the disk. A power cut
+// can take it back, a later update makes it last.
+func (db *DB) cache(ctx context.Context, name string, fn func(*tx) error) error {
+	return db.retry(ctx, name, false, fn)
+}
+
+func (db *DB) retry(ctx context.Context, name string, lasting bool, fn func(*tx) error) error {
 	if db.lock == nil {
 		return fmt.Errorf("%s: %w", name, ErrReadOnly)
 	}
 	for try := 1; ; try++ {
-		err := db.updateOnce(ctx, name, fn)
+		err := db.once(ctx, name, lasting, fn)
 		if err == nil || !db.dialect.again(err) || try == 10 {
 			return db.conflict(err)
 		}
 	}
 }
 
-func (db *DB) updateOnce(ctx context.Context, name string, fn func(*tx) error) error {
+func (db *DB) once(ctx context.Context, name string, lasting bool, fn func(*tx) error) (err error) {
 	crash(name + ".begin")
-	t, err := db.write.BeginTx(ctx, nil)
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if !lasting {
+		if _, err := conn.ExecContext(ctx, db.dialect.relax); err != nil {
+			return err
+		}
+		defer func() {
+			if _, e := conn.ExecContext(context.WithoutCancel(ctx), db.dialect.strict); e != nil {
+				// Nobody else may get a connection whose commits do not last.
+				err = errors.Join(err, e, conn.Raw(func(any) error { return driver.ErrBadConn }))
+			}
+		}()
+	}
+	t, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -146,7 +178,7 @@ func (db *DB) updateOnce(ctx context.Context, name string, fn func(*tx) error) e
 
 // conflict makes the engine's word for "this is there already" an ErrConflict.
 func (db *DB) conflict(err error) error {
-	if err != nil && db.dialect.once(err) && !errors.Is(err, ErrConflict) {
+	if err != nil && db.dialect.taken(err) && !errors.Is(err, ErrConflict) {
 		return fmt.Errorf("%w: %w", ErrConflict, err)
 	}
 	return err

@@ -19,10 +19,12 @@ var postgres = dialect{
 	// Bytewise order of text is what SQLite has and what Dump promises, whatever the database's locale.
 	ddl: strings.NewReplacer(" text ", ` text collate "C" `, " blob not null", " bytea not null", " integer not null", " bigint not null",
 		" text,", ` text collate "C",`, " integer,", " bigint,", ") strict;", ");"),
+	relax:       `set synchronous_commit = off`,
+	strict:      `set synchronous_commit = on`,
 	tableExists: `select count(*) from information_schema.tables where table_schema = current_schema() and table_name = $1`,
 	// Shared writers may migrate at the same time; create table alone does not wait for another.
 	migrationLock: `select pg_advisory_xact_lock(hashtext('arrears migrate ' || current_schema()))`,
-	once:          func(err error) bool { return pgCode(err) == "23505" },
+	taken:         func(err error) bool { return pgCode(err) == "23505" },
 	// Serialization failure and deadlock: the server has rolled back.
 	again: func(err error) bool { return pgCode(err) == "40001" || pgCode(err) == "40P01" },
 }

@@ -34,12 +34,13 @@ func (db *DB) ScanOf(ctx context.Context, digest string) (Scan, error) {
 	return s, nil
 }
 
-// PutScan keeps a scan; an earlier one of the same file and pin stays.
+// PutScan keeps a scan; an earlier one of the same file and pin stays. It does not wait for the
+// disk: after a power cut the file is read again. Its blob must be kept before, as always.
 func (db *DB) PutScan(ctx context.Context, s Scan) error { return db.PutScans(ctx, []Scan{s}) }
 
 // PutScans is PutScan for several in one transaction.
 func (db *DB) PutScans(ctx context.Context, list []Scan) error {
-	err := db.update(ctx, "scans", func(x *tx) error {
+	err := db.cache(ctx, "scans", func(x *tx) error {
 		for _, s := range list {
 			_, err := x.ExecContext(ctx, `insert into scans (location, pin, digest, blob) values ($1, $2, $3, $4) on conflict do nothing`,
 				s.Location, s.Pin, s.Digest, s.Blob)
