@@ -52,7 +52,7 @@ func (db *DB) Blob(ctx context.Context, name string) ([]byte, error) {
 }
 
 // A folder keeps blobs as files root/ab/cdef... The order of its steps is what makes a blob last:
-// write a temporary file, sync it, rename it, sync its folder.
+// write a temporary file in root/new, sync it, rename it, sync its new folder.
 type folder struct {
 	root string
 	fs   files
@@ -105,7 +105,7 @@ func (f *folder) Put(ctx context.Context, name string, data []byte) (err error) 
 		// Damaged since: the name says what it must hold, so put it back.
 	}
 	crash("blob.create")
-	t, err := f.fs.temp(dir)
+	t, err := f.fs.temp(f.temp())
 	if err != nil {
 		return err
 	}
@@ -144,6 +144,9 @@ func (f *folder) prepare(dir string) error {
 		if _, err := f.fs.mkdir(f.root); err != nil {
 			return err
 		}
+		if _, err := f.fs.mkdir(f.temp()); err != nil {
+			return err
+		}
 		if err := errors.Join(f.fs.syncDir(filepath.Dir(f.root)), f.fs.syncDir(f.root)); err != nil {
 			return err
 		}
@@ -170,6 +173,12 @@ func (f *folder) Get(ctx context.Context, name string) ([]byte, error) {
 	}
 	return f.fs.read(path)
 }
+
+// temp is where files lie until they are whole.
+func (f *folder) temp() string { return filepath.Join(f.root, "new") }
+
+// sweep removes what killed writers left behind. Nobody else may be writing.
+func (f *folder) sweep() error { return os.RemoveAll(f.temp()) }
 
 // path returns the file of a blob; a name that is no SHA-256 is refused, so none leads outside.
 func (f *folder) path(name string) (string, error) {
@@ -205,7 +214,7 @@ func (disk) exists(name string) (bool, error) {
 }
 
 func (disk) read(name string) ([]byte, error) { return os.ReadFile(name) } //nolint:gosec // folder.path made the name
-func (disk) temp(dir string) (file, error)    { return os.CreateTemp(dir, ".new-*") }
+func (disk) temp(dir string) (file, error)    { return os.CreateTemp(dir, "blob-*") }
 func (disk) rename(from, to string) error     { return os.Rename(from, to) }
 func (disk) remove(name string) error         { return os.Remove(name) }
 func (disk) syncDir(name string) (err error) {

@@ -137,7 +137,7 @@ func (d *cutDisk) temp(dir string) (file, error) {
 	if d.names[dir] == nil {
 		return nil, fs.ErrNotExist
 	}
-	f := &cutFile{d, fmt.Sprintf("%s/.new-%d", dir, d.steps), &inode{}}
+	f := &cutFile{d, fmt.Sprintf("%s/blob-%d", dir, d.steps), &inode{}}
 	d.names[f.name] = f.inode
 	return f, nil
 }

@@ -124,7 +124,13 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		return nil, err
 	}
 	if db.blobs == nil {
-		db.blobs = &folder{root: filepath.Join(o.Dir, blobFolder), fs: disk{}}
+		f := &folder{root: filepath.Join(o.Dir, blobFolder), fs: disk{}}
+		if o.Write && !o.Shared {
+			if err := f.sweep(); err != nil {
+				return nil, err
+			}
+		}
+		db.blobs = f
 	}
 	return db, nil
 }

@@ -48,3 +48,36 @@ func TestSQLite(t *testing.T) {
 		return dataDir{filepath.Join(t.TempDir(), "my data?100%#1")}
 	})
 }
+
+// TestLeftovers: what a killed writer left in the blob folder goes with the next writer's start,
+// but not while writers work side by side.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	open := func(o store.Options) {
+		t.Helper()
+		o.Dir = dir
+		db, err := store.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.PutBlob(t.Context(), []byte("kept")); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(store.Options{Create: true})
+	leftover := filepath.Join(dir, "blobs", "new", "blob-1")
+	if err := os.WriteFile(leftover, []byte("ke"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(store.Options{Write: true, Shared: true})
+	if _, err := os.Stat(leftover); err != nil {
+		t.Errorf("a shared writer removed what another may be writing: %v", err)
+	}
+	open(store.Options{Write: true})
+	if _, err := os.Stat(leftover); !os.IsNotExist(err) {
+		t.Errorf("the leftover is still there: %v", err)
+	}
+}
