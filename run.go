@@ -163,7 +163,7 @@ func (r *run) drafts(ctx context.Context) ([]AgreementRow, error) {
 						break
 					}
 					rows := int64(0)
-					if n == 0 {
+					if n == 0 && d != nil {
 						rows = d.summary.rows()
 					}
 					select {

@@ -39,7 +39,7 @@ func (a *app) demo(ctx context.Context, dir string, seed uint64) (err error) {
 	if err := clearDemo(dir); err != nil {
 		return err
 	}
-	story := fixtures.Small(seed)
+	story := fixtures.Demo(seed)
 	if err := story.Write(dir); err != nil {
 		return err
 	}
@@ -149,16 +149,17 @@ func (a *app) tour(dir string, story fixtures.Story, reports []arrears.RunReport
 			}
 		}
 	}
-	data := "--data " + filepath.Join(dir, "data")
+	data := filepath.Join(dir, "data")
 	asOf := "--as-of " + story.AsOf(last.Month).String()
 	fmt.Fprintf(a.stdout, "\n%d rows of AWS's files billed; %s in %s\n", rows, count(len(files), "PDF"), filepath.Join(dir, "documents"))
 	fmt.Fprintf(a.stdout, `
 Try next:
-  arrears invoice list %[1]s
-  arrears invoice show %[3]s %[1]s
-  arrears explain %[3]s --line 1 %[1]s          a line, back to AWS's rows
-  arrears run --month %[4]s %[1]s %[2]s   again: nothing changes
-  arrears verify %[1]s                          numbers, hashes, recomputation
+  export ARREARS_DATA=%[1]s
+  arrears invoice list
+  arrears invoice show %[3]s
+  arrears explain %[3]s --line 1        a line, back to AWS's rows
+  arrears run --month %[4]s %[2]s       again: nothing changes
+  arrears verify                                    numbers, hashes, recomputation
   less %[5]s                        the book
 `, data, asOf, show, last.Month, filepath.Join(dir, "book.yaml"))
 }
@@ -171,6 +172,9 @@ func why(row arrears.AgreementRow) string {
 	}
 	for _, w := range row.Warnings {
 		codes = append(codes, w.Code)
+	}
+	if row.Document != nil && *row.Document == "credit_note" {
+		codes = append(codes, "credit note")
 	}
 	if m := marks(row); m != "" {
 		codes = append(codes, m+" month")
