@@ -162,7 +162,11 @@ func Compute(e *Evidence, refs References) Outcome {
 
 	blocks := slices.Concat(compared.Blocks, out.Rated.Blocks)
 	documents, reasons := draft(e, out.Rated, recorded.taxRate)
-	blocks = append(blocks, reasons...)
+	for _, r := range reasons {
+		if r.Code != invoice.ReasonNoRate || !hasCode(blocks, r.Code) { // rating has said so, and by AWS invoice
+			blocks = append(blocks, r)
+		}
+	}
 	blocks, waived := in.waive(blocks)
 	out.Warnings = append(out.Warnings, waived...)
 	if len(blocks) > 0 {
@@ -180,24 +184,32 @@ func Compute(e *Evidence, refs References) Outcome {
 	return out
 }
 
+func hasCode(list []agreement.Reason, code string) bool {
+	return slices.ContainsFunc(list, func(r agreement.Reason) bool { return r.Code == code })
+}
+
 func hasAmount(d invoice.Document) bool { return !d.Totals.Net.Number.IsZero() }
 
 // withoutRows: the delivery has no row of the organisation. AWS's invoices say whether that can be.
 func withoutRows(e *Evidence) Outcome {
 	in := &e.Inputs
-	for _, b := range in.Bills {
-		if b.Compared() && !b.Memo() && !b.Signed().IsZero() {
-			compared := reconcile.Invoices(reconcile.Input{Bills: in.Bills, Tolerance: in.Tolerance, Strict: in.Strict})
-			blocks, waived := in.waive(compared.Blocks)
-			out := Outcome{Status: Blocked, Reasons: blocks, Warnings: append(compared.Warnings, waived...), Reconciliation: compared.Lines}
-			if len(blocks) == 0 {
-				out.Status = NothingToBill
-				out.Reasons = []agreement.Reason{{Code: "no_charges", Text: "no rows; the AWS invoices without rows are waived or not compared"}}
-			}
-			return out
+	i := slices.IndexFunc(in.Bills, func(b ingest.Bill) bool { return b.Compared() && !b.Memo() && !b.Signed().IsZero() })
+	switch {
+	case i >= 0 && !in.Strict:
+		// Nothing is compared, but there is something to bill: never nothing_to_bill.
+		b := in.Bills[i]
+		return waitingFor(agreement.Reason{Code: "delivery_missing", AWSInvoice: b.ID, Text: fmt.Sprintf(
+			"the delivery has no rows and AWS invoice %s charges %s %s before tax", b.ID, currency.Plain(b.Signed()), b.Base.Currency)})
+	case i >= 0:
+		compared := reconcile.Invoices(reconcile.Input{Bills: in.Bills, Tolerance: in.Tolerance, Strict: in.Strict})
+		blocks, waived := in.waive(compared.Blocks)
+		out := Outcome{Status: Blocked, Reasons: blocks, Warnings: append(compared.Warnings, waived...), Reconciliation: compared.Lines}
+		if len(blocks) == 0 {
+			out.Status = NothingToBill
+			out.Reasons = []agreement.Reason{{Code: "no_charges", Text: "no rows; the AWS invoices without rows are let pass"}}
 		}
-	}
-	if !e.Late {
+		return out
+	case !e.Late:
 		return waitingFor(agreement.Reason{Code: "delivery_missing", Text: "the delivery has no rows and AWS lists no amount; after day 14 of the next month that is nothing to bill"})
 	}
 	return Outcome{Status: NothingToBill, Reasons: []agreement.Reason{{Code: "no_charges", Text: "no rows, and AWS lists no amount"}}}

@@ -147,7 +147,7 @@ func parseScenario(t *testing.T, a *txtar.Archive) (e Evidence, waived string) {
 	if all := parseCharges(t, section(a, "charges")); len(e.Set.Charges) == 0 && len(all.Charges) > 0 {
 		e.Others = all.Payers()
 	}
-	e.Inputs.Bills = parseBills(t, section(a, "bills"), m)
+	e.Inputs.Bills, _ = payerBills{month: parseBills(t, section(a, "bills"), m)}.of(string(e.Inputs.Organisation))
 	e.Inputs.Memos = parseBills(t, section(a, "memos"), m.Add(-1))
 	return e, when.Waived
 }
@@ -213,11 +213,12 @@ func parseCharges(t *testing.T, data []byte) ingest.ChargeSet {
 				LegalEntity: row["legal entity"], Invoice: row["aws invoice"], Currency: currency.Code(or("currency", "USD")),
 				Commitment: row["commitment"] == "yes", Split: row["split"] == "yes", Taxed: row["taxed"] == "yes",
 			},
-			Unblended: currency.MustParse(row["amount"]), Rows: 1,
+			Unblended: currency.MustParse(row["amount"]),
 		}
 		c.Class = ingest.ClassOf(c.Type, row["description"])
+		c.Rows, _ = strconv.ParseInt(or("rows", "1"), 10, 64)
 		if !c.Unblended.IsZero() {
-			c.NonZero = 1
+			c.NonZero = c.Rows
 		}
 		for _, part := range strings.Fields(row["inside"]) { // spp_discount=-10
 			key, amount, _ := strings.Cut(part, "=")
@@ -238,7 +239,8 @@ func parseCharges(t *testing.T, data []byte) ingest.ChargeSet {
 }
 
 // parseBills reads AWS's invoices: an INVOICE of type ANNIVERSARY by AWS in USD, paid in EUR,
-// unless a cell says otherwise; "partner" is the discount in its breakdown.
+// for the management account, unless a cell says otherwise; "partner" is the discount in its
+// breakdown, and "sources" may be "absent" or "empty".
 func parseBills(t *testing.T, data []byte, m calendar.Month) []ingest.Bill {
 	t.Helper()
 	var bills []ingest.Bill
@@ -256,6 +258,15 @@ func parseBills(t *testing.T, data []byte, m calendar.Month) []ingest.Bill {
 			Issued: m.Add(1).Day(3), Sources: []string{"111122223333"}, HasSources: true, TaxAuthorityState: row["tax authority"],
 			Base:    ingest.BillAmount{Currency: currency.Code(or("currency", "USD")), BeforeTax: before, Total: before.Add(tax)},
 			Payment: ingest.BillAmount{Currency: currency.Code(or("paid in", "EUR"))},
+		}
+		switch row["sources"] {
+		case "":
+		case "absent":
+			b.Sources, b.HasSources, b.Account = nil, false, or("account", b.Account)
+		case "empty":
+			b.Sources = nil
+		default:
+			b.Sources = strings.Fields(row["sources"])
 		}
 		for description, column := range map[string]string{"Discount (AWS SPP Discount)": "partner", "Distributor Discount": "distributor"} {
 			if row[column] != "" {

@@ -1,0 +1,124 @@
+package arrears
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/book"
+	"github.com/arrears-billing/arrears/calendar"
+)
+
+// TestDue asks, day by day, which month is due: domain.md R31 to R37 and vector V36, by what AWS
+// states of the transfer. What it says of the status must not matter (I6).
+func TestDue(t *testing.T) {
+	const (
+		before = "not_due before_first_month"
+		after  = "not_due after_final_month"
+		early  = "not_due not_yet_due"
+		due    = "due"
+	)
+	tests := []struct {
+		name       string
+		start, end string // of the transfer
+		billed     calendar.Window
+		month      string
+		asOf       string
+		want       string
+	}{
+		// Accepted 2026-02-19: the transfer starts on 1 March, AWS charges March until 1 April, the
+		// first invoice comes shortly after.
+		{"R32 the month of acceptance is the customer's own", "2026-03-01", "", calendar.Window{}, "2026-02", "2026-03-08", before},
+		{"R33 the first month is not billed while it runs", "2026-03-01", "", calendar.Window{}, "2026-03", "2026-03-31", early},
+		{"R33 nor before AWS's support charges are there", "2026-03-01", "", calendar.Window{}, "2026-03", "2026-04-07", early},
+		{"R33 first invoice in April", "2026-03-01", "", calendar.Window{}, "2026-03", "2026-04-08", due},
+		{"R31 accepted 2026-02-01: first invoice in April too", "2026-03-01", "", calendar.Window{}, "2026-03", "2026-04-08", due},
+		{"R34 then monthly", "2026-03-01", "", calendar.Window{}, "2026-04", "2026-05-08", due},
+
+		// Removed 2027-05-10: the transfer ends on 31 May.
+		{"R36 the month of removal is billed", "2026-03-01", "2027-05-31T23:59:59Z", calendar.Window{}, "2027-05", "2027-06-08", due},
+		{"R37 not before June", "2026-03-01", "2027-05-31T23:59:59Z", calendar.Window{}, "2027-05", "2027-05-31", early},
+		{"R37 June is not billed", "2026-03-01", "2027-05-31T23:59:59Z", calendar.Window{}, "2027-06", "2027-07-08", after},
+		{"AWS ends in milliseconds", "2026-03-01", "2027-05-31T23:59:59.999Z", calendar.Window{}, "2027-05", "2027-06-08", due},
+
+		{"V36 started a month before", "2025-09-01", "", calendar.Window{}, "2025-10", "2025-11-08", due},
+		{"V36 starts on the first", "2025-10-01", "", calendar.Window{}, "2025-10", "2025-11-08", due},
+		{"V36 starts a month later", "2025-11-01", "", calendar.Window{}, "2025-10", "2025-11-08", before},
+
+		{"a successor on the same transfer", "2026-03-01", "", calendar.Window{From: calendar.MustMonth("2026-06")}, "2026-05", "2026-06-08", before},
+		{"and its predecessor", "2026-03-01", "", calendar.Window{To: calendar.MustMonth("2026-05")}, "2026-06", "2026-07-08", after},
+		{"no transfer yet", "", "", calendar.Window{}, "2026-03", "2026-04-08", before},
+	}
+	b, errs := book.Parse("book.yaml", []byte(scenarioBook))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, tt := range tests {
+		for _, status := range []string{"", "REQUESTED", "ACCEPTED", "DECLINED", "CANCELED", "EXPIRED", "WITHDRAWN"} {
+			t.Run(tt.name+" "+status, func(t *testing.T) {
+				a := b.Agreements[0]
+				a.Transfer = agreement.Transfer{Start: instant(t, tt.start), End: instant(t, tt.end), Status: status}
+				a.Billed = tt.billed
+				a.Terms[0].From = calendar.MustMonth("2025-01")
+				v := &view{month: calendar.MustMonth(tt.month), dir: &directory{book: b}}
+				var as assessment
+				got := due
+				if _, decided := (&Engine{AsOf: instant(t, tt.asOf)}).before(v, &a, &as); decided {
+					got = as.outcome.Status + " " + as.outcome.Reasons[0].Code
+				}
+				if got != tt.want {
+					t.Errorf("%s as of %s is %q, want %q", tt.month, tt.asOf, got, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// instant reads a day, which is its midnight, or an instant; the empty text is none.
+func instant(t *testing.T, s string) time.Time {
+	t.Helper()
+	if s == "" {
+		return time.Time{}
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, s); err == nil {
+			return at
+		}
+	}
+	t.Fatalf("not a time: %q", s)
+	return time.Time{}
+}
+
+// TestVectorsAreCovered: every vector has a scenario, or a line that says where it is.
+func TestVectorsAreCovered(t *testing.T) {
+	files, err := os.ReadDir("testdata/scenarios")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	vector := regexp.MustCompile(`\b[VC][0-9]+\b`)
+	for _, f := range files {
+		text, err := os.ReadFile("testdata/scenarios/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		comment, _, _ := strings.Cut(string(text), "\n-- ")
+		if f.Name() == "README.md" {
+			_, comment, _ = strings.Cut(string(text), "| vector | where |")
+		}
+		for _, v := range vector.FindAllString(comment, -1) {
+			found[v] = true
+		}
+	}
+	for kind, last := range map[string]int{"V": 38, "C": 16} {
+		for n := 1; n <= last; n++ {
+			if v := kind + strconv.Itoa(n); !found[v] {
+				t.Errorf("no scenario of vector %s", v)
+			}
+		}
+	}
+}
