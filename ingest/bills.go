@@ -283,13 +283,11 @@ func (r *billReader) read(raw json.RawMessage, m calendar.Month) Bill {
 	b := Bill{
 		ID: s.InvoiceId, Original: s.OriginalInvoiceId, Commercial: s.CommercialInvoiceId, Account: s.AccountId,
 		InvoicingEntity: s.Entity.InvoicingEntity, TaxAuthorityState: s.TaxAuthorityStatus, Month: m,
-		Type:          r.oneOf("InvoiceType", s.InvoiceType, BillInvoice, BillCreditMemo, BillPaymentReceipt),
-		BillType:      r.oneOf("BillType", s.BillType, BillTypeAnniversary, BillTypePurchase, BillTypeRefund, ""),
-		BillingEntity: EntityAWS,
+		Type: r.oneOf("InvoiceType", s.InvoiceType, BillInvoice, BillCreditMemo, BillPaymentReceipt),
 	}
-	if b.Type == BillInvoice && b.BillType == "" {
-		r.fail("BillType", "is missing, want ANNIVERSARY, PURCHASE or REFUND")
-	}
+	errs := len(r.errs)
+	b.BillType = r.oneOf("BillType", s.BillType, BillTypeAnniversary, BillTypePurchase, BillTypeRefund, "")
+	b.BillingEntity = EntityAWS
 	if r.oneOf("Entity.BillingEntity", s.Entity.BillingEntity, "AWS", "AWS_MARKETPLACE", "") == "AWS_MARKETPLACE" {
 		b.BillingEntity = EntityMarketplace
 	}
@@ -301,9 +299,13 @@ func (r *billReader) read(raw json.RawMessage, m calendar.Month) Bill {
 	}
 	b.Base = r.amount("BaseCurrencyAmount", s.BaseCurrencyAmount, &b)
 	b.Payment = r.amount("PaymentCurrencyAmount", s.PaymentCurrencyAmount, &b)
-	r.period(s, m, b.Compared())
+	r.period(s, m)
 	if !b.Compared() {
+		r.errs = r.errs[:errs] // it is information: nothing in it can change an amount
 		return b
+	}
+	if b.Type == BillInvoice && b.BillType == "" {
+		r.fail("BillType", "is missing, want ANNIVERSARY, PURCHASE or REFUND")
 	}
 	if b.Issued.IsZero() {
 		r.fail("IssuedDate", "is missing")
@@ -318,12 +320,11 @@ func (r *billReader) read(raw json.RawMessage, m calendar.Month) Bill {
 }
 
 // period checks that the bill is of the month whose file it stands in.
-func (r *billReader) period(s summary, m calendar.Month, required bool) {
+func (r *billReader) period(s summary, m calendar.Month) {
 	p := s.BillingPeriod
 	switch {
-	case p == nil && required:
-		r.fail("BillingPeriod", "is missing")
 	case p == nil:
+		r.fail("BillingPeriod", "is missing")
 	case p.Month < 1 || p.Month > 12 || p.Year < 2006 || p.Year > 9999:
 		r.fail("BillingPeriod", "not a month: Year %d, Month %d", p.Year, p.Month)
 	case calendar.NewMonth(p.Year, time.Month(p.Month)) != m:
@@ -358,17 +359,22 @@ func (r *billReader) amount(field string, a *amountBlock, b *Bill) BillAmount {
 		return v // AWS states no rate; one from a currency to itself says nothing
 	}
 	field += ".CurrencyExchangeDetails"
-	rate := r.number(field+".Rate", &x.Rate)
-	if rate.Sign() <= 0 {
-		r.fail(field+".Rate", "not a positive rate: %q", x.Rate)
-	}
-	if !rate.Equal(rate.Truncate(currency.RatePlaces)) {
-		r.fail(field+".Rate", "more than %d decimal places: %q", currency.RatePlaces, x.Rate)
-	}
-	v.Exchange = &currency.Rate{
+	errs := len(r.errs)
+	rate := currency.Rate{
 		From: r.code(field+".SourceCurrencyCode", x.SourceCurrencyCode), To: r.code(field+".TargetCurrencyCode", x.TargetCurrencyCode),
-		Value: rate, Source: "aws_invoice", Date: b.Issued, AWSInvoice: b.ID,
+		Value: r.number(field+".Rate", &x.Rate), Source: "aws_invoice", Date: b.Issued, AWSInvoice: b.ID,
 	}
+	switch {
+	case len(r.errs) > errs:
+		return v
+	case rate.Value.Sign() <= 0:
+		r.fail(field+".Rate", "not a positive rate: %q", x.Rate)
+		return v
+	case !rate.Value.Equal(rate.Value.Truncate(currency.RatePlaces)):
+		r.fail(field+".Rate", "more than %d decimal places: %q", currency.RatePlaces, x.Rate)
+		return v
+	}
+	v.Exchange = &rate
 	return v
 }
 

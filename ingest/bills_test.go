@@ -91,6 +91,8 @@ func TestParseBills(t *testing.T) {
 		{"total from the taxes", page(change(`"TotalAmount": "119.00", `, "")), []Bill{want}},
 		{"no exchange rate", page(change(`"0.9200000000"`, `""`)), with(func(b *Bill) { b.Payment.Exchange = nil })},
 		{"a rate to itself", page(change(`"TargetCurrencyCode": "EUR"`, `"TargetCurrencyCode": "USD"`)), with(func(b *Bill) { b.Payment.Exchange = nil })},
+		{"a cancelled invoice is information, whatever it says", page(strings.NewReplacer(`"ANNIVERSARY"`, `"ANNIVERSARY", "TaxAuthorityStatus": "CANCELLED"`, `"Month": 3`, `"Month": 2`).Replace(bill)),
+			with(func(b *Bill) { b.TaxAuthorityState = "CANCELLED" })},
 		{"a payment receipt without amounts", `[{"InvoiceId": "R-1", "InvoiceType": "PAYMENT_RECEIPT"}]`,
 			[]Bill{{ID: "R-1", Type: BillPaymentReceipt, BillingEntity: EntityAWS, Month: march}}},
 	} {

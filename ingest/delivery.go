@@ -334,9 +334,12 @@ func (f folders) delivery(ctx context.Context, none bool, m calendar.Month) (Del
 		x := f.data[i]
 		if path.Dir(x.Name) != f.dir {
 			d.Layout = f.nested
-		}
-		if x.Written.After(man.Written) && !man.Written.IsZero() {
-			return d, &DeliveryError{File: x.Name, Err: fmt.Errorf("%w: the file is newer than its manifest", ErrUnstable)}
+		} else if x.Written.After(man.Written) && !man.Written.IsZero() {
+			// AWS replaces chunk by chunk and then the manifest; executions of their own are never replaced.
+			return d, &DeliveryError{
+				File: x.Name, Err: fmt.Errorf("%w: the file is newer than its manifest", ErrUnstable),
+				Hint: "AWS writes the manifest last; if this is a copy, copy the manifest last",
+			}
 		}
 		d.Files = append(d.Files, x)
 	}

@@ -74,6 +74,9 @@ func (f folder) Files(ctx context.Context, dir string) ([]File, error) {
 			return nil
 		}
 		info, err := root.Stat(name) // follows a link to a file, as long as it stays in the folder
+		if errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0 {
+			return fmt.Errorf("%w: %s was removed while it was listed", ErrUnstable, name)
+		}
 		if err != nil {
 			return err
 		}
