@@ -14,6 +14,7 @@ import (
 
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/ingest"
 )
 
 // conductor is an operation of Billing Conductor.
@@ -120,10 +121,20 @@ func (c *Client) BillingViews(ctx context.Context, payer, source agreement.Accou
 	})
 }
 
-// Invoices returns AWS's invoices to a payer for a month, as JSON in the shape of
-// invoicing:ListInvoiceSummaries: {"InvoiceSummaries": [...]}, all pages in one, what a payer's
+// Invoices returns AWS's invoices to a payer for a month, for payers whose book says invoices: api.
+// What is wrong with a figure is told with the invoice and the field, as for a file.
+func (c *Client) Invoices(ctx context.Context, payer agreement.AccountID, month calendar.Month) ([]ingest.Bill, error) {
+	text, err := c.InvoiceSummaries(ctx, payer, month)
+	if err != nil {
+		return nil, fmt.Errorf("AWS invoices %s of payer %s: %w", month, payer, err)
+	}
+	return ingest.ParseBills("ListInvoiceSummaries of payer "+string(payer), text, month)
+}
+
+// InvoiceSummaries returns AWS's invoices to a payer for a month as JSON in the shape of
+// invoicing:ListInvoiceSummaries, {"InvoiceSummaries": [...]}, all pages in one: what a payer's
 // folder of invoices holds as YYYY-MM.json (contract.md). Amounts stay text.
-func (c *Client) Invoices(ctx context.Context, payer agreement.AccountID, month calendar.Month) ([]byte, error) {
+func (c *Client) InvoiceSummaries(ctx context.Context, payer agreement.AccountID, month calendar.Month) ([]byte, error) {
 	const operation = "ListInvoiceSummaries"
 	cfg, err := c.payer(ctx, payer)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestInvitationRefused(t *testing.T) {
 		{"too early", customer, march.AddDate(0, -1, 0), "invalid START_DATE_TOO_EARLY"},
 		{"too late", customer, march.AddDate(0, 2, 0), "invalid START_DATE_TOO_LATE"},
 		{"in a month", customer, march.AddDate(0, 0, 1), "invalid START_DATE_NOT_BEGINNING_OF_MONTH"},
-		{"a member account", member, march, "invalid TARGET_NOT_SUPPORTED"},
+		{"a member account", member, march, "invalid TARGET_ACCOUNT_VALIDATION_FAILURE"},
 		{"malformed", "1234", march, "invalid INVALID_PATTERN_TARGET_ID"},
 		{"the payer", payer, march, "invalid SOURCE_AND_TARGET_CANNOT_MATCH"},
 	} {

@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +10,7 @@ import (
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/aws/simulator"
 	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/ingest"
 )
 
 // everyCall makes every call that the adapter has, once refused where AWS can refuse it, from the
@@ -73,7 +75,7 @@ func everyCall(t *testing.T) *world {
 		check(t, w.DeleteExport(ctx, payer, e))
 	}
 	check(t, w.PutInvoices(string(payer), []map[string]any{invoice("INV-1", 3), invoice("INV-2", 3)}))
-	_, err = w.Invoices(ctx, payer, calendar.MustMonth("2026-03"))
+	_, err = w.InvoiceSummaries(ctx, payer, calendar.MustMonth("2026-03"))
 	check(t, err)
 
 	_, err = w.TerminateTransfer(ctx, payer, tr.ID, instant(t, "2026-03-30T23:59:59Z"))
@@ -115,7 +117,7 @@ func TestInvoices(t *testing.T) {
 	empty := invoice("INV-3", 3)
 	empty["BillSourceAccounts"] = []string{}
 	check(t, w.PutInvoices(string(payer), []map[string]any{invoice("INV-0", 2), invoice("INV-1", 3), none, empty}))
-	text, err := w.Invoices(t.Context(), payer, calendar.MustMonth("2026-03"))
+	text, err := w.InvoiceSummaries(t.Context(), payer, calendar.MustMonth("2026-03"))
 	check(t, err)
 	var got struct{ InvoiceSummaries []map[string]any }
 	check(t, json.Unmarshal(text, &got))
@@ -136,9 +138,37 @@ func TestInvoices(t *testing.T) {
 	if l, ok := got.InvoiceSummaries[2]["BillSourceAccounts"].([]any); !ok || len(l) != 0 {
 		t.Errorf("an invoice with an empty list of source accounts lost it: %v", got.InvoiceSummaries[2]["BillSourceAccounts"])
 	}
-	text, err = w.Invoices(t.Context(), payer, calendar.MustMonth("2026-01"))
+	text, err = w.InvoiceSummaries(t.Context(), payer, calendar.MustMonth("2026-01"))
 	check(t, err)
 	if string(text) != `{"InvoiceSummaries":[]}` {
 		t.Errorf("invoices of a month without: %s", text)
+	}
+}
+
+func TestBills(t *testing.T) {
+	w := newWorld(t)
+	refund := invoice("INV-2", 3)
+	refund["InvoiceType"], refund["BillType"], refund["OriginalInvoiceId"] = "CREDIT_MEMO", "REFUND", "INV-1"
+	check(t, w.PutInvoices(string(payer), []map[string]any{invoice("INV-1", 3), refund}))
+	bills, err := w.Invoices(t.Context(), payer, calendar.MustMonth("2026-03"))
+	check(t, err)
+	if len(bills) != 2 {
+		t.Fatalf("bills: %d, want 2", len(bills))
+	}
+	b := bills[0]
+	if b.ID != "INV-1" || !b.For(string(customer)) || b.Base.BeforeTax.String() != "90" || b.Issued != calendar.MustDate("2026-04-03") ||
+		b.Payment.Exchange == nil || b.Payment.Exchange.Value.String() != "0.92" || len(b.Base.Discounts) != 1 {
+		t.Errorf("the invoice: %+v", b)
+	}
+	if got := bills[1].Signed().String(); got != "-90" {
+		t.Errorf("the refund counts as %s, want -90", got)
+	}
+	wrong := invoice("INV-3", 3)
+	wrong["BaseCurrencyAmount"].(map[string]any)["TotalAmountBeforeTax"] = "ninety"
+	check(t, w.PutInvoices(string(payer), []map[string]any{wrong}))
+	_, err = w.Invoices(t.Context(), payer, calendar.MustMonth("2026-03"))
+	var where *ingest.BillError
+	if !errors.As(err, &where) || where.Invoice != "INV-3" || where.Field != "BaseCurrencyAmount.TotalAmountBeforeTax" {
+		t.Errorf("an amount that is none: %v, want the invoice and the field", err)
 	}
 }

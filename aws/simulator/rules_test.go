@@ -108,8 +108,8 @@ func TestStartOfATransfer(t *testing.T) {
 func TestWhoCanBeInvited(t *testing.T) {
 	const start = "2026-03-01T00:00:00Z"
 	for _, tt := range []struct{ name, from, to, want string }{
-		{"member", payer, "222233334444", "InvalidInputException TARGET_NOT_SUPPORTED"},
-		{"unknown", payer, "123456789012", "InvalidInputException TARGET_NOT_SUPPORTED"},
+		{"member", payer, "222233334444", "HandshakeConstraintViolationException TARGET_ACCOUNT_VALIDATION_FAILURE"},
+		{"unknown", payer, "123456789012", "HandshakeConstraintViolationException TARGET_ACCOUNT_VALIDATION_FAILURE"},
 		{"malformed", payer, "12345", "InvalidInputException INVALID_PATTERN_TARGET_ID"},
 		{"itself", payer, payer, "HandshakeConstraintViolationException SOURCE_AND_TARGET_CANNOT_MATCH"},
 		{"from a member", "222233334444", other, "AccessDeniedException"},
@@ -186,7 +186,7 @@ func TestEndOfATransfer(t *testing.T) {
 		{"inside a month", "2027-05-10T00:00:00Z", payer, "2027-05-30T23:59:59Z", "InvalidInputException END_DATE_NOT_END_OF_MONTH"},
 		{"midnight", "2027-05-10T00:00:00Z", payer, "2027-06-01T00:00:00Z", "InvalidInputException END_DATE_NOT_END_OF_MONTH"},
 		{"last month", "2027-05-10T00:00:00Z", payer, "2027-04-30T23:59:59Z", "InvalidInputException END_DATE_TOO_EARLY"},
-		{"in two months", "2027-05-10T00:00:00Z", payer, "2027-07-31T23:59:59Z", "InvalidInputException INVALID_END_DATE"},
+		{"in two months", "2027-05-10T00:00:00Z", payer, "2027-07-31T23:59:59Z", "InvalidInputException END_DATE_TOO_LATE"},
 		{"before it began", "2026-02-20T00:00:00Z", payer, "2026-02-28T23:59:59Z", "InvalidInputException END_DATE_TOO_EARLY"},
 		{"its first month, before it began", "2026-02-20T00:00:00Z", payer, "2026-03-31T23:59:59Z", "ok"},
 	} {

@@ -130,8 +130,11 @@ func (s *Simulator) invited(p party) (*organization, error) {
 	default:
 		return nil, invalidInput("INVALID_PARTY_TYPE_TARGET", "the target must be an ACCOUNT or an EMAIL")
 	}
-	if a == nil || a.org == nil || a.org.Management != a || a.Status != "ACTIVE" {
-		return nil, invalidInput("TARGET_NOT_SUPPORTED", "the target is not the active management account of an organization")
+	if a == nil || a.org == nil || a.org.Management != a {
+		return nil, handshakeConstraint("TARGET_ACCOUNT_VALIDATION_FAILURE", "the target is not the management account of an organization")
+	}
+	if a.Status != "ACTIVE" {
+		return nil, constraint("ACCOUNT_NOT_ACTIVE_FOR_TRANSFER_RESPONSIBILITY", "the target is "+a.Status)
 	}
 	return a.org, nil
 }
@@ -321,7 +324,7 @@ func terminateTransfer(s *Simulator, c caller, in transferIn) (any, error) {
 	case month.Before(earliest):
 		return nil, invalidInput("END_DATE_TOO_EARLY", "the earliest end is that of "+earliest.String())
 	case month.After(latest):
-		return nil, invalidInput("INVALID_END_DATE", "the latest end is that of "+latest.String())
+		return nil, invalidInput("END_DATE_TOO_LATE", "the latest end is that of "+latest.String())
 	}
 	if err := s.mayEnd(t, end); err != nil {
 		return nil, err
