@@ -22,29 +22,70 @@ type Record struct {
 // others must be told of it, and returns it with its new version.
 func (db *DB) PutRecord(ctx context.Context, r Record, events []Event) (Record, error) {
 	saved := r
-	err := db.update(ctx, "records", func(x *tx) error {
-		const (
-			insert = `insert into records (kind, id, version, body, updated) values ($1, $2, $3 + 1, $4, $5) on conflict do nothing`
-			update = `update records set version = $3 + 1, body = $4, updated = $5 where kind = $1 and id = $2 and version = $3`
-		)
-		statement := update
-		if r.Version == 0 {
-			statement = insert
-		}
-		if r.Kind == "" || r.ID == "" {
-			return errors.New("no kind or no id")
-		}
-		if err := x.exactlyOne(ctx, statement, r.Kind, r.ID, r.Version, some(r.Body), text(r.Updated)); err != nil {
-			return err
-		}
-		saved.Version = r.Version + 1
+	err := db.update(ctx, "records", func(x *tx) (err error) {
+		saved, err = x.putRecord(ctx, r, "")
 		x.emit(events...)
-		return x.record("", r.Kind+" saved", saved.subject(), saved.row(), "")
+		return err
 	})
 	if err != nil {
 		return r, fmt.Errorf("put %s %s: %w", r.Kind, r.ID, err)
 	}
 	return saved, nil
+}
+
+// A Batch is records, objects and events that belong together: an order, the agreement that it
+// makes, and what others must be told of it.
+type Batch struct {
+	At      time.Time // the "now" of the command
+	By      string
+	Records []Record // each replaced only at the version that was read
+	Objects []Object // a new version of each whose body differs
+	Events  []Event
+}
+
+// Put writes a batch, all or nothing, and returns its records with their new versions.
+func (db *DB) Put(ctx context.Context, b Batch) ([]Record, error) {
+	var saved []Record
+	err := db.update(ctx, "records", func(x *tx) error {
+		saved = saved[:0]
+		for _, r := range b.Records {
+			s, err := x.putRecord(ctx, r, b.By)
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", r.Kind, r.ID, err)
+			}
+			saved = append(saved, s)
+		}
+		for _, o := range b.Objects {
+			if _, err := x.putObject(ctx, b.At, b.By, o); err != nil {
+				return fmt.Errorf("%s %s: %w", o.Kind, o.ID, err)
+			}
+		}
+		x.emit(b.Events...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("put: %w", err)
+	}
+	return saved, nil
+}
+
+func (x *tx) putRecord(ctx context.Context, r Record, by string) (Record, error) {
+	const (
+		insert = `insert into records (kind, id, version, body, updated) values ($1, $2, $3 + 1, $4, $5) on conflict do nothing`
+		update = `update records set version = $3 + 1, body = $4, updated = $5 where kind = $1 and id = $2 and version = $3`
+	)
+	statement := update
+	if r.Version == 0 {
+		statement = insert
+	}
+	if r.Kind == "" || r.ID == "" {
+		return r, errors.New("no kind or no id")
+	}
+	if err := x.exactlyOne(ctx, statement, r.Kind, r.ID, r.Version, some(r.Body), text(r.Updated)); err != nil {
+		return r, err
+	}
+	r.Version++
+	return r, x.record(by, r.Kind+" saved", r.subject(), r.row(), "")
 }
 
 func (r Record) subject() string { return fmt.Sprintf("record/%s/%s", r.Kind, r.ID) }

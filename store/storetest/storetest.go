@@ -68,6 +68,7 @@ func Run(t *testing.T, newPlace func(*testing.T) Place) {
 		{"the first scan of a file and pin stays", scans},
 		{"a corrected rate is a new version", rates},
 		{"a record is replaced only at the version that was read, events come with it", records},
+		{"a batch of records, objects and events is written as one or not at all", batches},
 		{"a blob comes back under its hash", blobs},
 		{"the audit log names who did what, in a chain", audit},
 		{"runs are kept, newest first", runs},
@@ -635,6 +636,40 @@ func records(t *testing.T, p Place) {
 	must(t, db.MarkDelivered(ctx, 2))
 	if got, want := fmt.Sprint(kinds(0)), "[1 order created 3 order quoted]"; got != want {
 		t.Errorf("Events after one was delivered: %s, want %s", got, want)
+	}
+	wantClean(t, db)
+}
+
+func batches(t *testing.T, p Place) {
+	ctx, db := t.Context(), create(t, p)
+	order := store.Record{Kind: "order", ID: "ORD-1", Body: []byte(`{"status":"processing"}`), Updated: now}
+	life := store.Record{Kind: "lifecycle", ID: "AGR-1", Body: []byte(`{}`), Updated: now}
+	agr := store.Object{Kind: "agreement", ID: "AGR-1", Body: []byte(`{"id":"AGR-1"}`)}
+	saved, err := db.Put(ctx, store.Batch{At: now, By: "ops", Records: []store.Record{order, life}, Objects: []store.Object{agr},
+		Events: []store.Event{{Kind: "order_submitted", Subject: "ORD-1"}}})
+	must(t, err)
+	if len(saved) != 2 || saved[0].Version != 1 || saved[1].Version != 1 {
+		t.Errorf("Put returned %v, want two records at version 1", saved)
+	}
+	changed := agr
+	changed.Body = []byte(`{"id":"AGR-1","client":"X"}`)
+	_, err = db.Put(ctx, store.Batch{At: now, Records: []store.Record{saved[0], life}, Objects: []store.Object{changed},
+		Events: []store.Event{{Kind: "never", Subject: "ORD-1"}}})
+	wantErr(t, "a batch with a record that has changed", err, store.ErrConflict)
+	got, err := db.Record(ctx, "order", "ORD-1")
+	must(t, err)
+	if got.Version != 1 {
+		t.Errorf("after a refused batch the order is at version %d, want 1", got.Version)
+	}
+	object, err := db.Object(ctx, "agreement", "AGR-1", 0)
+	must(t, err)
+	if string(object.Body) != string(agr.Body) {
+		t.Errorf("after a refused batch the agreement is %s, want %s", object.Body, agr.Body)
+	}
+	events, err := db.Events(ctx, 0)
+	must(t, err)
+	if len(events) != 1 {
+		t.Errorf("%d events, want 1", len(events))
 	}
 	wantClean(t, db)
 }
