@@ -29,6 +29,12 @@ type Engine struct {
 	Open func(location string) (ingest.Store, error)
 	// Invoices lists AWS's bills of a payer whose book says invoices: api; nil refuses it.
 	Invoices func(ctx context.Context, payer agreement.AccountID, m calendar.Month) ([]ingest.Bill, error)
+	// AWS is what the lifecycle asks; nil: there is no way to AWS.
+	AWS agreement.AWS
+	// Lifecycle are the reseller's settings for orders and agreements; nil: the defaults.
+	Lifecycle *agreement.Settings
+	// Sinks take the lifecycle's events out.
+	Sinks []Sink
 	// Progress hears of every agreement done; nil is quiet. It is called from one goroutine at a time.
 	Progress func(Progress)
 

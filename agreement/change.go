@@ -210,3 +210,18 @@ func (c *Case) handOver(now time.Time) error {
 		"from", prev.Agreement.ID, "month", from.String())
 	return nil
 }
+
+// SetTerms takes new terms for the agreement, and tells the support portal when the option changes.
+func (c *Case) SetTerms(terms []Terms, now time.Time) error {
+	if c.Life.Status == Terminated {
+		return refusal(CodeState, fmt.Sprintf("agreement %s is terminated", c.Life.Agreement))
+	}
+	if err := c.fresh(now); err != nil {
+		return err
+	}
+	was, _ := c.Agreement.TermsAt(terms[len(terms)-1].From)
+	c.Agreement.Terms = terms
+	c.Life.Updated = now
+	c.supportChanged(was.Support, terms[len(terms)-1].Support, now)
+	return nil
+}

@@ -65,7 +65,10 @@ func (c *Case) wantDelivery(now time.Time) (Request, error) {
 	if !due || set.Bucket == "" || !d.Ended.IsZero() || !d.Given.IsZero() || c.Agreement.Transfer.ID == "" || c.adopting() {
 		return nil, nil
 	}
-	if end := c.Agreement.Transfer.End; !end.IsZero() && !now.Before(calendar.MonthOf(end).Add(keepMonths).End()) {
+	if c.Agreement.CUR.Location != "" && d.Name == "" {
+		return nil, nil // the book names where the data is: somebody else takes care of it
+	}
+	if c.removing(now) {
 		return c.wantNoExport(now)
 	}
 	if c.over(now) && d.Created.IsZero() {

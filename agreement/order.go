@@ -420,8 +420,8 @@ func (r *Register) Draft(o *Order, now time.Time) error {
 		o.Status = OrderNew
 	}
 	o.Account.ManagementAccount = AccountID(strings.TrimSpace(string(o.Account.ManagementAccount)))
-	if o.Type == Buy && o.Account.Model == "" {
-		o.Account.Model = ModelBillingTransfer
+	if o.Type == Buy {
+		o.Account.Model = modelOf(o.Account.Model)
 	}
 	if o.Product == "" {
 		o.Product = ProductEssentials
@@ -440,6 +440,19 @@ func (r *Register) Draft(o *Order, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// modelOf understands the ways in which an account model is written.
+func modelOf(s string) string {
+	switch m := strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s)); m {
+	case "", "billingtransfer":
+		return ModelBillingTransfer
+	case "ppa", "edp", "privatepricing":
+		return ModelPrivatePricing
+	case ModelECAM, ModelSPAM, ModelTier2:
+		return m
+	}
+	return s
 }
 
 // A Submission is a customer's word that the order is to be carried out.

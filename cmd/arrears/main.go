@@ -170,6 +170,7 @@ customer's agreement, proves the one against the other, and issues documents.`,
 	root.AddCommand(a.monthCommands()...)
 	root.AddCommand(a.demoCommand())
 	root.AddCommand(a.ratesCommand())
+	root.AddCommand(a.lifecycleCommands()...)
 	return root
 }
 
