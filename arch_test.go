@@ -40,6 +40,8 @@ var imports = map[string][]string{
 
 	"": {"calendar", "currency", "agreement", "book", "ingest", "ingest/cur", "rating", "reconcile", "invoice", "document", "export", "store"},
 
+	"outbox": {"", "agreement"}, // the lifecycle's events, on their way out
+
 	"fixtures":          {"calendar", "currency", "agreement", "ingest"},
 	"cmd/arrears":       {"*"},
 	"cmd/aws-simulator": {"aws/simulator"},
