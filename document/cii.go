@@ -7,27 +7,13 @@ import (
 	"github.com/arrears-billing/arrears/invoice"
 )
 
-// CII returns an issued document as UN/CEFACT Cross Industry Invoice D16B, in the same profile as
-// UBL. The elements used are the same in D22B.
+// CII returns an issued document as UN/CEFACT Cross Industry Invoice in the profile of EN 16931,
+// the same bytes that Factur-X embeds. Its elements are in D16B and in D22B.
 func CII(d invoice.Document) ([]byte, error) {
 	e, err := model(d)
 	if err != nil {
 		return nil, err
 	}
-	return cii(e), nil
-}
-
-// facturXML is the document's CII as Factur-X embeds it: profile EN 16931.
-func facturXML(d invoice.Document) ([]byte, error) {
-	e, err := model(d)
-	if err != nil {
-		return nil, err
-	}
-	e.guideline, e.process = guidelineEN, ""
-	return cii(e), nil
-}
-
-func cii(e eInvoice) []byte {
 	w := newXML("rsm:CrossIndustryInvoice",
 		"xmlns:rsm", "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
 		"xmlns:ram", "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100",
@@ -43,7 +29,7 @@ func cii(e eInvoice) []byte {
 	c.open("ram:ApplicableHeaderTradeDelivery")
 	c.close(1)
 	c.settlement()
-	return w.bytes()
+	return w.bytes(), nil
 }
 
 type crossIndustry struct {
@@ -60,9 +46,6 @@ func (c crossIndustry) date(element, kind string, d calendar.Date) {
 
 func (c crossIndustry) header() {
 	c.open("rsm:ExchangedDocumentContext")
-	if c.e.process != "" {
-		c.id("ram:BusinessProcessSpecifiedDocumentContextParameter", "ram:ID", c.e.process)
-	}
 	c.id("ram:GuidelineSpecifiedDocumentContextParameter", "ram:ID", c.e.guideline)
 	c.close(1)
 	c.open("rsm:ExchangedDocument")
@@ -128,7 +111,11 @@ func (c crossIndustry) agreement() {
 func (c crossIndustry) party(element string, p eParty) {
 	c.open(element)
 	c.text("ram:Name", p.Name)
-	c.id("ram:SpecifiedLegalOrganization", "ram:ID", p.RegistrationID)
+	if p.registrationScheme != "" {
+		c.id("ram:SpecifiedLegalOrganization", "ram:ID", p.registration, "schemeID", p.registrationScheme)
+	} else {
+		c.id("ram:SpecifiedLegalOrganization", "ram:ID", p.registration)
+	}
 	if p.contact && (p.Email != "" || p.Phone != "") {
 		c.open("ram:DefinedTradeContact")
 		c.text("ram:PersonName", p.Name)

@@ -57,9 +57,10 @@ type eInvoice struct {
 
 type eParty struct {
 	invoice.Party
-	scheme, endpoint string // BT-34, BT-49
-	vat              string // BT-31, BT-48; empty with category O
-	contact          bool   // BG-6: the seller's
+	scheme, endpoint                 string // BT-34, BT-49
+	registrationScheme, registration string // BT-30, BT-47: the book's "0106:12345678" names the scheme
+	vat                              string // BT-31, BT-48; empty with category O
+	contact                          bool   // BG-6: the seller's
 }
 
 // An eTax is the one tax category of a document.
@@ -75,8 +76,7 @@ type eLine struct {
 	attributes          [][2]string // BG-32
 }
 
-// model turns an issued document into the terms of EN 16931, in the Peppol profile when both
-// parties can be reached there, else as plain EN 16931.
+// model turns an issued document into the terms of EN 16931.
 func model(d invoice.Document) (eInvoice, error) {
 	if !issued(d) {
 		return eInvoice{}, ErrNotIssued
@@ -88,14 +88,14 @@ func model(d invoice.Document) (eInvoice, error) {
 		Document: d, number: *d.Number, typeCode: "380",
 		note:  strings.Join(notes(d), " "),
 		terms: paymentTerms(d),
-		// The agreement is a reference that the buyer knows (Peppol R003 wants one).
+		// The agreement is a reference that the buyer knows (Peppol R003 and DE-R-015 want one).
 		buyerReference: d.Buyer.Reference,
 		guideline:      guidelineEN,
 	}
 	if d.Kind == invoice.KindCreditNote {
 		e.typeCode = "381"
 	}
-	if e.buyerReference == "" && d.PurchaseOrder == "" {
+	if e.buyerReference == "" {
 		e.buyerReference = d.Agreement
 	}
 	if d.Payment.IBAN != "" {
@@ -107,9 +107,6 @@ func model(d invoice.Document) (eInvoice, error) {
 	notSubject := d.Tax[0].Category == invoice.CategoryNotSubject
 	e.seller, e.buyer = party(d.Seller, notSubject), party(d.Buyer, notSubject)
 	e.seller.contact = true
-	if e.seller.peppol() && e.buyer.peppol() {
-		e.guideline, e.process = guidelinePeppol, processPeppol
-	}
 	e.tax.TaxLine = d.Tax[0]
 	if !notSubject {
 		e.tax.percent = currency.Plain(d.Tax[0].Percent)
@@ -127,6 +124,7 @@ func party(p invoice.Party, notSubject bool) eParty {
 		e.vat = taxIDPlain(p.TaxID)
 	}
 	e.scheme, e.endpoint = endpoint(p, e.vat)
+	e.registrationScheme, e.registration = registration(p.RegistrationID)
 	if notSubject {
 		e.vat = "" // BR-O-02 to BR-O-04
 	}
@@ -135,6 +133,19 @@ func party(p invoice.Party, notSubject bool) eParty {
 
 // peppol says whether the party has an address that Peppol delivers to.
 func (p eParty) peppol() bool { return p.endpoint != "" && p.scheme != schemeEmail }
+
+// peppol says whether the document can be sent by Peppol: both parties have an address there, and
+// no rule of their country asks for what the document cannot have.
+func (e eInvoice) peppol() bool {
+	from, to := e.seller.CountryCode(), e.buyer.CountryCode()
+	switch {
+	case from == "NL" && e.Kind == invoice.KindCreditNote && e.Corrects == nil:
+		return false // NL-R-001: a month that ends as a credit note corrects no invoice
+	case from == "DE" && to == "DE" && e.tax.percent == "":
+		return false // DE-R-014 wants the rate that BR-O-05 forbids
+	}
+	return e.seller.peppol() && e.buyer.peppol()
+}
 
 // endpoint is the electronic address: the book's, else the VAT id's, else the e-mail address.
 func endpoint(p invoice.Party, vat string) (scheme, id string) {
@@ -150,6 +161,8 @@ func endpoint(p invoice.Party, vat string) (scheme, id string) {
 			return s.scheme, digits
 		case "organisation": // a Swedish VAT id is the organisation number and 01
 			return s.scheme, digits[:10]
+		case "ovt":
+			return s.scheme, "0037" + digits
 		}
 		return s.scheme, vat
 	}
@@ -157,6 +170,14 @@ func endpoint(p invoice.Party, vat string) (scheme, id string) {
 		return schemeEmail, p.Email
 	}
 	return "", ""
+}
+
+// registration splits "0106:12345678" into scheme (ISO 6523) and id; other ids have no scheme.
+func registration(id string) (scheme, plain string) {
+	if scheme, plain, ok := strings.Cut(id, ":"); ok && len(scheme) == 4 && onlyDigits(scheme) == scheme {
+		return scheme, plain
+	}
+	return "", id
 }
 
 // line puts the sign of a line into its quantity: EN 16931 knows no negative prices (BR-27).

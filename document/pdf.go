@@ -61,7 +61,7 @@ func PDF(d invoice.Document) ([]byte, error) {
 		err := p.Output(&out)
 		return out.Bytes(), err
 	}
-	xml, err := facturXML(d)
+	xml, err := CII(d)
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +165,8 @@ func (p *pdf) footer() {
 	p.font("", 7, faint)
 	s := p.d.Seller
 	parts := []string{s.Name, addressLine(s)}
-	if s.RegistrationID != "" {
-		parts = append(parts, "Registration "+s.RegistrationID)
+	if _, id := registration(s.RegistrationID); id != "" {
+		parts = append(parts, "Registration "+id)
 	}
 	if s.TaxID != "" {
 		parts = append(parts, "VAT ID "+s.TaxID)

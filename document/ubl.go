@@ -5,11 +5,14 @@ import (
 )
 
 // UBL returns an issued document as UBL 2.1 Invoice or CreditNote, in the profile of Peppol BIS
-// Billing 3.0 when both parties have an address there, else of EN 16931.
+// Billing 3.0 when it can be sent there, else of EN 16931.
 func UBL(d invoice.Document) ([]byte, error) {
 	e, err := model(d)
 	if err != nil {
 		return nil, err
+	}
+	if e.peppol() {
+		e.guideline, e.process = guidelinePeppol, processPeppol
 	}
 	credit := d.Kind == invoice.KindCreditNote
 	root := "Invoice"
@@ -106,7 +109,11 @@ func (u ubl) party(element string, p eParty) {
 	}
 	u.open("cac:PartyLegalEntity")
 	u.text("cbc:RegistrationName", p.Name)
-	u.text("cbc:CompanyID", p.RegistrationID)
+	if p.registrationScheme != "" {
+		u.text("cbc:CompanyID", p.registration, "schemeID", p.registrationScheme)
+	} else {
+		u.text("cbc:CompanyID", p.registration)
+	}
 	u.close(1)
 	if p.contact && (p.Email != "" || p.Phone != "") {
 		u.open("cac:Contact")
