@@ -41,6 +41,7 @@ type cursor struct {
 	ahead  int         // how many of them are used up
 	ready  int         // how many there are
 	idbuf  []uint32
+	ends   []int // scratch for the values of a map
 }
 
 // openCursor opens the column l of a row group. With a sum, the chunk's bytes are hashed.
@@ -256,44 +257,47 @@ func (c *cursor) decode(v *vector, pos, k int, mayBeSame bool) (bool, error) {
 	if !c.hasIDs {
 		return false, c.decodePlain(v, pos, k)
 	}
-	if id, ok := c.ids.same(k); ok && mayBeSame {
-		return true, c.lookUp(v, pos, []uint32{id})
-	} else if ok {
-		ids := c.scratch(k)
+	id, same := c.ids.same(k)
+	if same && mayBeSame {
+		k = 1
+	}
+	var ids []uint32
+	if c.kind == kindText {
+		ids = v.ids[pos : pos+k]
+	} else {
+		if cap(c.idbuf) < k {
+			c.idbuf = make([]uint32, max(k, batchRows))
+		}
+		ids = c.idbuf[:k]
+	}
+	if same {
 		for i := range ids {
 			ids[i] = id
 		}
-		return false, c.lookUp(v, pos, ids)
-	}
-	ids := c.scratch(k)
-	if err := c.ids.fill(ids); err != nil {
+	} else if err := c.ids.fill(ids); err != nil {
 		return false, err
 	}
-	return false, c.lookUp(v, pos, ids)
-}
-
-func (c *cursor) scratch(k int) []uint32 {
-	if cap(c.idbuf) < k {
-		c.idbuf = make([]uint32, max(k, batchRows))
-	}
-	return c.idbuf[:k]
-}
-
-// lookUp turns indices of the dictionary into values.
-func (c *cursor) lookUp(v *vector, pos int, ids []uint32) error {
 	if c.kind == kindText {
-		entries := uint32(c.dict.stable) //nolint:gosec // at most maxDict
-		out := v.ids[pos : pos+len(ids)]
-		most := uint32(0)
-		for i, id := range ids {
-			most = max(most, id)
-			out[i] = id + 1
-		}
-		if most >= entries {
-			return errDict
-		}
-		return nil
+		return same && mayBeSame, c.lookUpTexts(ids)
 	}
+	return same && mayBeSame, c.lookUp(v, pos, ids)
+}
+
+// lookUpTexts turns indices of the dictionary into ids, which are larger by one.
+func (c *cursor) lookUpTexts(ids []uint32) error {
+	most := uint32(0)
+	for i, id := range ids {
+		most = max(most, id)
+		ids[i] = id + 1
+	}
+	if int(most) >= c.dict.stable {
+		return errDict
+	}
+	return nil
+}
+
+// lookUp turns indices of the dictionary into money or times.
+func (c *cursor) lookUp(v *vector, pos int, ids []uint32) error {
 	nums := c.nums
 	out := v.nums[pos : pos+len(ids)]
 	least := int64(math.MaxInt64)
@@ -628,25 +632,24 @@ func (c *cursor) fillMap(v *vector, ends []int, n int) error {
 		reps, defs := c.levels[0][:c.ready], c.levels[1][:c.ready]
 		kept := defs[:from] // the levels of entries move to the front of their stretch
 		for ; c.ahead < c.ready; c.ahead++ {
-			entry := defs[c.ahead] >= c.entryDef
-			switch {
-			case reps[c.ahead] == 0:
+			d := defs[c.ahead]
+			if reps[c.ahead] == 0 {
 				if row++; row > 0 {
 					ends[row-1] = entries
 				}
-				begin = entries
-			case row < 0 || !entry:
+				if row == n {
+					break
+				}
+				if begin = entries; d < c.entryDef {
+					continue
+				}
+			} else if row < 0 || d < c.entryDef {
 				return errors.New("a page that begins within a map")
 			}
-			if row == n {
-				break
+			if entries++; entries-begin > maxEntries {
+				return fmt.Errorf("a map of more than %d entries", maxEntries)
 			}
-			if entry {
-				if entries++; entries-begin > maxEntries {
-					return fmt.Errorf("a map of more than %d entries", maxEntries)
-				}
-				kept = append(kept, defs[c.ahead])
-			}
+			kept = append(kept, d)
 		}
 		levels := kept[from:]
 		v.grow(entries)
@@ -680,11 +683,6 @@ func (c *cursor) lookAhead() error {
 	}
 	if _, err := c.fillLevels(1, &c.defs, m); err != nil {
 		return err
-	}
-	for i := range m {
-		if c.levels[0][i] > 1 || int(c.levels[1][i]) > c.maxDef {
-			return errLevel
-		}
 	}
 	return nil
 }
@@ -728,14 +726,9 @@ func (c *cursor) readDict() error {
 		return plain.end()
 	}
 	v := &vector{nums: make([]int64, n)}
-	for i := range n {
-		stored, err := plain.next()
-		if err != nil {
-			return err
-		}
-		if err := c.set(v, i, stored); err != nil {
-			return err
-		}
+	c.plain = plain
+	if err := c.decodePlain(v, 0, n); err != nil {
+		return err
 	}
 	c.nums, c.odds = v.nums, v.odd
 	return plain.end()

@@ -55,6 +55,10 @@ func (h *hybrid) header() error {
 			h.value |= uint32(h.b[h.pos+i]) << (8 * i)
 		}
 		h.pos += size
+		if h.width < 32 && h.value>>h.width != 0 {
+			h.pos = len(h.b)
+			return errWide
+		}
 		h.run, h.left = true, count
 		return nil
 	}
@@ -155,5 +159,7 @@ func (h *hybrid) end() error {
 	}
 	return nil
 }
+
+var errWide = errors.New("a page with a value of more bits than it states")
 
 var errLong = errors.New("a page holds more values than it claims")

@@ -125,9 +125,9 @@ func productName(b *batch, i int) (string, error) {
 
 // rowsByGroup returns the number of rows of each group so far.
 func (t *tally) rowsByGroup() []int64 {
-	rows := make([]int64, len(t.sums))
-	for i := range t.sums {
-		rows[i] = t.sums[i].rows
+	rows := make([]int64, len(t.costs))
+	for i := range t.costs {
+		rows[i] = t.costs[i].rows
 	}
 	return rows
 }
@@ -135,8 +135,8 @@ func (t *tally) rowsByGroup() []int64 {
 // productsSince returns the products without a name that rows have come for since.
 func (t *tally) productsSince(before []int64) []string {
 	var codes []string
-	for i := range t.sums {
-		if i < len(before) && before[i] == t.sums[i].rows {
+	for i := range t.costs {
+		if i < len(before) && before[i] == t.costs[i].rows {
 			continue
 		}
 		if code := t.groups[i].key.Product; nameless(code) {

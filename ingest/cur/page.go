@@ -149,7 +149,13 @@ func openChunk(c ingest.Content, m chunkMeta, sum hash.Hash) (*chunk, error) {
 	if sum != nil {
 		r = io.TeeReader(stream, sum)
 	}
-	return &chunk{chunkMeta: m, stream: stream, r: bufio.NewReaderSize(r, maxHeader), left: m.size, sum: sum}, nil
+	reused, _ := chunks.Get().(*chunk)
+	if reused == nil {
+		reused = &chunk{r: bufio.NewReaderSize(nil, maxHeader)}
+	}
+	reused.r.Reset(r)
+	*reused = chunk{chunkMeta: m, stream: stream, r: reused.r, left: m.size, sum: sum, raw: reused.raw, page: reused.page}
+	return reused, nil
 }
 
 // next goes to the next data page and reads its header. It returns io.EOF at the end of the chunk.
@@ -256,7 +262,20 @@ func (c *chunk) end() error {
 	return err
 }
 
-func (c *chunk) close() error { return c.stream.Close() }
+// close ends the reading. The chunk's memory is used again.
+func (c *chunk) close() error {
+	err := c.stream.Close()
+	if cap(c.raw)+cap(c.page) <= maxKept {
+		c.r.Reset(nil)
+		chunks.Put(c)
+	}
+	return err
+}
+
+// chunks keeps the memory of chunks that are closed, unless they had unusually large pages.
+var chunks sync.Pool
+
+const maxKept = 8 << 20
 
 // Codecs.
 const (

@@ -165,8 +165,12 @@ func (r *groupReader) fillMap(col column, m *mapVector, n int) error {
 	if err := r.keys[col].fillMap(&m.keys, m.ends, n); err != nil {
 		return err
 	}
-	ends := make([]int, n)
-	if err := r.values[col].fillMap(&m.values, ends, n); err != nil {
+	values := r.values[col]
+	if values.ends == nil {
+		values.ends = make([]int, batchRows)
+	}
+	ends := values.ends[:n]
+	if err := values.fillMap(&m.values, ends, n); err != nil {
 		return err
 	}
 	for i, e := range ends {

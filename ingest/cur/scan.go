@@ -17,26 +17,27 @@ import (
 // by side, too, and each worker has a page of every column in memory.
 const maxWorkers = 4
 
-func scan(ctx context.Context, f ingest.File, month calendar.Month) (_ ingest.Scan, err error) {
+// scan reads a file; sums says that only unblended costs are wanted.
+func scan(ctx context.Context, f ingest.File, month calendar.Month, sums bool) (_ ingest.Scan, err error) {
 	c, form, err := open(ctx, f)
 	if err != nil {
 		return ingest.Scan{}, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	if form != formatParquet {
-		return scanCSV(ctx, c, form, f.Size, month)
+		return scanCSV(ctx, c, form, f.Size, month) // the whole text has to be read anyway
 	}
 	m, err := readFooter(c, f.Size)
 	if err != nil {
 		return ingest.Scan{}, err
 	}
-	return scanParquet(ctx, c, m, month)
+	return scanParquet(ctx, c, m, month, sums)
 }
 
 // scanParquet reads the row groups of a file, several at a time. Neither their order nor the
 // number of workers can be seen in the result, and of several errors the first in the file counts.
-func scanParquet(ctx context.Context, c ingest.Content, m *metadata, month calendar.Month) (ingest.Scan, error) {
-	s := &parquetScan{content: c, meta: m, month: month, names: newNames(), digests: make([][]byte, len(m.groups)), failed: len(m.groups)}
+func scanParquet(ctx context.Context, c ingest.Content, m *metadata, month calendar.Month, sums bool) (ingest.Scan, error) {
+	s := &parquetScan{content: c, meta: m, month: month, sums: sums, names: newNames(), digests: make([][]byte, len(m.groups)), failed: len(m.groups)}
 	workers := max(1, min(runtime.GOMAXPROCS(0), maxWorkers, len(m.groups)))
 	sets := make([]ingest.ChargeSet, workers)
 	var wg sync.WaitGroup
@@ -62,6 +63,7 @@ type parquetScan struct {
 	content ingest.Content
 	meta    *metadata
 	month   calendar.Month
+	sums    bool // only unblended costs are wanted
 	names   *names
 	digests [][]byte // by row group; each has one writer
 
@@ -92,7 +94,7 @@ func (s *parquetScan) fail(group int, err error) {
 
 // work reads row groups until there are no more.
 func (s *parquetScan) work(ctx context.Context) ingest.ChargeSet {
-	t := newTally(s.month, s.meta.layout.parts)
+	t := newTally(s.month, s.partColumns())
 	b := &batch{}
 	for {
 		i, ok := s.take()
@@ -105,16 +107,30 @@ func (s *parquetScan) work(ctx context.Context) ingest.ChargeSet {
 	}
 }
 
+func (s *parquetScan) partColumns() []partColumn {
+	if s.sums {
+		return nil
+	}
+	return s.meta.layout.parts
+}
+
 // group reads one row group into the tally.
 func (s *parquetScan) group(ctx context.Context, i int, t *tally, b *batch) error {
 	before := t.rowsByGroup()
-	r, err := openGroup(s.content, s.meta, s.meta.groups[i], chargeColumns, true, true, true)
+	want := chargeColumns
+	if s.sums {
+		want[colNet], want[colDiscount] = false, false
+	}
+	r, err := openGroup(s.content, s.meta, s.meta.groups[i], want, !s.sums, true, !s.sums)
 	if err != nil {
 		return err
 	}
 	err = addAll(ctx, r, t, b, nil)
 	if err = errors.Join(err, r.close()); err != nil {
 		return err
+	}
+	if s.sums {
+		return nil
 	}
 	s.digests[i] = r.digest()
 	return s.findNames(ctx, i, t.productsSince(before))

@@ -20,7 +20,8 @@ type tally struct {
 	month    calendar.Month
 	from, to int64 // the month in seconds; from == to accepts any
 
-	sums  []groupSum
+	costs []groupCost // by group
+	sums  []groupSum  // by group
 	rows  int64
 	texts map[string]string // smallest description of Discount rows of class none, by product
 
@@ -38,16 +39,22 @@ type tally struct {
 	classOf  map[string]map[string]uint8 // by type and description
 }
 
-// A groupSum is what a group's rows sum to.
+// A groupCost is what every row of a group adds to. It is small, so that those of many groups
+// stay in the processor's cache.
+type groupCost struct {
+	units   wide
+	rows    int64
+	nonZero int64
+}
+
+// A groupSum is what few rows of a group add to.
 type groupSum struct {
-	unblended sum
-	rows      int64
-	nonZero   int64
-	compared  bool
-	parts     []sum // by number
-	present   []bool
-	rest      sum
-	off       int64
+	odd      sum // unblended costs that have no units
+	compared bool
+	parts    []sum // by number
+	present  []bool
+	rest     sum
+	off      int64
 }
 
 // A partAmount is a discount inside a row.
@@ -99,6 +106,7 @@ func (t *tally) add(b *batch) error {
 	}
 	for len(t.sums) < len(t.groups) {
 		t.sums = append(t.sums, groupSum{compared: compared(t.groups[len(t.sums)].key)})
+		t.costs = append(t.costs, groupCost{})
 	}
 	t.rows += int64(b.n)
 	unblended := b.cols[colUnblended]
@@ -107,17 +115,17 @@ func (t *tally) add(b *batch) error {
 		unblended.expand(b.n)
 	}
 	for i, u := range unblended.nums[:b.n] {
-		g := &t.sums[ids[i]]
+		g := &t.costs[ids[i]]
 		g.rows++
 		if u == 0 {
 			continue
 		}
 		g.nonZero++
 		if u == odd {
-			g.unblended.addNumber(unblended.odd[i])
+			t.sums[ids[i]].odd.addNumber(unblended.odd[i])
 			continue
 		}
-		g.unblended.wide.add(u)
+		g.units.add(u)
 	}
 	return t.addDiscounts(b)
 }
@@ -268,15 +276,32 @@ func (t *tally) addDiscounts(b *batch) error {
 			return atCell(0, columns[colDiscount].name, fmt.Errorf("rows %d to %d: %w", b.first, b.first+int64(b.n)-1, err))
 		}
 	}
+	unblended := b.cols[colUnblended]
+	if net != nil {
+		net.expand(b.n)
+	}
 	for i := range b.n {
-		if err := t.rowParts(b, m, i); err != nil {
-			return atCell(b.first+int64(i), columns[colDiscount].name, err)
-		}
-		if len(t.row) > 0 || net != nil {
+		if m != nil && m.from(i) < m.ends[i] || t.partStated(b, i) {
+			if err := t.rowParts(b, m, i); err != nil {
+				return atCell(b.first+int64(i), columns[colDiscount].name, err)
+			}
+			t.addRow(b, net, i)
+		} else if net != nil && net.nums[i] != null && (net.nums[i] != unblended.nums[i] || net.nums[i] == odd) {
+			t.row = t.row[:0]
 			t.addRow(b, net, i)
 		}
 	}
 	return nil
+}
+
+// partStated says whether a column of discounts has a value in row i.
+func (t *tally) partStated(b *batch, i int) bool {
+	for _, p := range b.parts {
+		if p.num(i) != null {
+			return true
+		}
+	}
+	return false
 }
 
 // addRests is addRow for batches without discounts inside the rows.
@@ -438,8 +463,9 @@ func (g *groupSum) part(part, n int) *sum {
 func (t *tally) charges() ingest.ChargeSet {
 	set := ingest.ChargeSet{Rows: t.rows, Names: map[string]string{}, Descriptions: t.texts}
 	for i, g := range t.sums {
+		cost := t.costs[i]
 		c := ingest.Charge{
-			Key: t.groups[i].key, Unblended: g.unblended.decimal(), Rows: g.rows, NonZero: g.nonZero,
+			Key: t.groups[i].key, Unblended: cost.units.decimal(-unitPlaces).Add(g.odd.decimal()), Rows: cost.rows, NonZero: cost.nonZero,
 			Rest: g.rest.decimal(), Off: g.off,
 		}
 		for p, there := range g.present {
