@@ -8,6 +8,7 @@ import (
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/rating"
 	"github.com/arrears-billing/arrears/store"
 )
 
@@ -90,4 +91,45 @@ func (i imported) Rate(x agreement.Exchange, from, to currency.Code, m calendar.
 
 func (i imported) TaxRate(from, to currency.Code, day calendar.Date) (currency.Rate, error) {
 	return i.table.On(currency.TaxSource(to), from, to, day, 0)
+}
+
+// An ExposureRow is the exposure of one agreement to the rate of one AWS invoice.
+type ExposureRow struct {
+	Agreement string `json:"agreement"`
+	rating.Exposure
+}
+
+// Exposure compares, for a month that was drafted or issued, the rates that customers are charged
+// with AWS's own, AWS invoice by AWS invoice, from the evidence the documents were made from. No
+// ids mean all agreements.
+func (e *Engine) Exposure(ctx context.Context, m calendar.Month, agreements []string) ([]ExposureRow, error) {
+	dir, err := e.directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range agreements {
+		if _, err := dir.agreement(id); err != nil {
+			return nil, err
+		}
+	}
+	months, err := e.DB.Months(ctx, store.MonthFilter{Month: m})
+	if err != nil {
+		return nil, err
+	}
+	rows := []ExposureRow{}
+	for _, rec := range months {
+		if len(rec.Evidence) == 0 || len(agreements) > 0 && !slices.Contains(agreements, rec.Agreement) {
+			continue
+		}
+		evidence, err := e.lastEvidence(ctx, rec)
+		if err != nil {
+			return nil, err
+		}
+		in := evidence.Inputs
+		out := Compute(&evidence, recorded(in.References))
+		for _, x := range rating.Exposures(out.Rated.Priced, in.Terms, slices.Concat(in.Memos, in.Bills)) {
+			rows = append(rows, ExposureRow{rec.Agreement, x})
+		}
+	}
+	return rows, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,8 @@ import (
 )
 
 func (a *app) ratesCommand() *cobra.Command {
-	c := &cobra.Command{Use: "rates", GroupID: "keep", Short: "Reference exchange rates: import, list"}
-	c.AddCommand(a.ratesImportCommand(), a.ratesListCommand())
+	c := &cobra.Command{Use: "rates", GroupID: "keep", Short: "Reference exchange rates: import, list, exposure"}
+	c.AddCommand(a.ratesImportCommand(), a.ratesListCommand(), a.ratesExposureCommand())
 	return c
 }
 
@@ -148,4 +149,61 @@ func (a *app) ratesListCommand() *cobra.Command {
 	c.Flags().StringVar(&since, "since", "", "only from `DATE` on")
 	c.Flags().StringVar(&until, "until", "", "only up to `DATE`")
 	return c
+}
+
+func (a *app) ratesExposureCommand() *cobra.Command {
+	var month string
+	var agreements []string
+	c := &cobra.Command{
+		Use:   "exposure --month M [--agreement ID]...",
+		Short: "Compare the rates charged with AWS's own",
+		Long: `Compare, for a month that was drafted or issued, the rate that each customer is charged
+with the rate on AWS's own invoice, at which the reseller pays. A positive difference is
+a gain. The seller's own fees and discounts are left out.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := a.month(month)
+			if err != nil {
+				return err
+			}
+			if m.IsZero() {
+				a.ran = false
+				return errors.New("rates exposure needs a month: --month M")
+			}
+			return a.with(cmd, reads, func(e *arrears.Engine) error {
+				rows, err := e.Exposure(cmd.Context(), m, agreements)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.print(map[string]any{"month": m, "exposure": rows})
+				}
+				return a.showExposure(rows)
+			})
+		},
+	}
+	c.Flags().StringVar(&month, "month", "", "`MONTH` as YYYY-MM")
+	c.Flags().StringArrayVar(&agreements, "agreement", nil, "only agreement `ID`; may be given more than once")
+	return c
+}
+
+func (a *app) showExposure(rows []arrears.ExposureRow) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "agreement\tAWS invoice\tAWS charges\trate\tcharged\tAWS's rate\tat AWS's rate\tdifference")
+	for _, x := range rows {
+		aws := "-\t-\t-"
+		if x.AWSRate != nil {
+			aws = strings.Join([]string{currency.Plain(x.AWSRate.Value), x.AtAWSRate.String(), currency.Plain(*x.Difference)}, "\t")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Agreement, x.Invoice, x.Source, currency.Plain(x.Rate.Value), x.Charged, aws)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, x := range rows {
+		if x.Unknown != "" {
+			fmt.Fprintf(a.stderr, "arrears: %s, AWS invoice %s: %s\n", x.Agreement, x.Invoice, x.Unknown)
+		}
+	}
+	return nil
 }
