@@ -210,7 +210,8 @@ func (a *app) engine(cmd *cobra.Command, how access) (*arrears.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &arrears.Engine{DB: db, AsOf: a.asOf, By: "arrears"}, nil
+	from := newSources(cmd.Context())
+	return &arrears.Engine{DB: db, AsOf: a.asOf, By: "arrears", Open: from.open, Invoices: from.invoices}, nil
 }
 
 // with opens the store for the time of do.
