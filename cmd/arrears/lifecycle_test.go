@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/arrears-billing/arrears/aws/simulator"
+)
+
+const lifecycleBook = `
+sellers:
+  - id: SEL-DE
+    name: Seller GmbH
+    country: DE
+    tax_id: DE136695976
+    currency: EUR
+    currencies: [EUR, USD, CHF]
+    series: DE
+    address: {street: Hauptstr. 1, city: Berlin, postal_code: "10115", country: DE}
+buyers:
+  - id: BUY-0001
+    name: Buyer B.V.
+    country: NL
+    tax_id: NL004495445B01
+    address: {street: Main 1, city: Utrecht, postal_code: "3511", country: NL}
+    email: ap@buyer.example
+payers:
+  - account: "999900001111"
+    payment_currency: EUR
+    reconcile: none
+`
+
+const lifecycleOrder = `
+type: purchase
+product: aws-essentials
+client: CLI-0001
+seller: SEL-DE
+buyer: BUY-0001
+account: {option: existing, management_account: "111122223333", model: billing_transfer, regions: [eu-central-1]}
+contact: {name: Ann, email: ann@buyer.example, phone: "+31 30 1234567"}
+support: partner_led
+currency: EUR
+purchase_order: PO-77
+agreement: null
+`
+
+// A house is the command line with a simulated AWS and a folder.
+type house struct {
+	*testing.T
+	aws *simulator.Simulator
+	dir string
+	now string
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{T: t, aws: simulator.New(time.Now), dir: t.TempDir()}
+	server := httptest.NewServer(h.aws)
+	t.Cleanup(server.Close)
+	for name, v := range map[string]string{
+		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "AKIA999900001111", "AWS_SECRET_ACCESS_KEY": simulator.Secret,
+		"AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "us-east-1",
+		"ARREARS_DATA": filepath.Join(h.dir, "data"), "ARREARS_DATABASE": "",
+		"ARREARS_EVENTS": filepath.Join(h.dir, "events.jsonl"), "ARREARS_SMTP": "", "ARREARS_WEBHOOK": "",
+		"ARREARS_EXPORT_BUCKET": "deliveries", "ARREARS_EXPORT_PREFIX": "cur", "ARREARS_EXPORT_REGION": "eu-central-1",
+	} {
+		t.Setenv(name, v)
+	}
+	h.at("2026-02-16T09:00:00Z")
+	h.must(h.aws.AddOrganization(simulator.Organization{Management: "999900001111", InboundQuota: 100}))
+	h.must(h.aws.AddOrganization(simulator.Organization{Management: "111122223333", Members: []string{"222233334444"}}))
+	h.must(h.aws.AddProgram(simulator.Program{Account: "999900001111", Name: "Reseller"}))
+	h.run(0, "apply", "-f", h.file("book.yaml", lifecycleBook))
+	return h
+}
+
+func (h *house) must(err error) {
+	h.Helper()
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *house) at(now string) {
+	h.Helper()
+	at, err := time.Parse(time.RFC3339, now)
+	h.must(err)
+	h.must(h.aws.SetClock(at))
+	h.now = now
+}
+
+func (h *house) file(name, content string) string {
+	h.Helper()
+	path := filepath.Join(h.dir, name)
+	h.must(os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+func (h *house) accept(what string) {
+	h.Helper()
+	n, err := h.aws.Answer(simulator.Answer{Account: "111122223333", What: what})
+	h.must(err)
+	if n == 0 {
+		h.Fatalf("nothing waits for the customer: %s", what)
+	}
+}
+
+// run runs a command as of now and returns its JSON.
+func (h *house) run(want int, args ...string) map[string]any {
+	h.Helper()
+	var stdout, stderr bytes.Buffer
+	if got := run(h.Context(), append([]string{"--json", "--as-of", h.now}, args...), &stdout, &stderr); got != want {
+		h.Fatalf("arrears %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, want, stdout.String(), stderr.String())
+	}
+	var v map[string]any
+	if err := json.Unmarshal(stdout.Bytes(), &v); err != nil {
+		h.Fatalf("arrears %s: %v\n%s", strings.Join(args, " "), err, stdout.String())
+	}
+	return v
+}
+
+// wantField compares one field, found by a path of keys.
+func (h *house) wantField(v map[string]any, path string, want any) {
+	h.Helper()
+	var got any = v
+	for key := range strings.SplitSeq(path, ".") {
+		m, ok := got.(map[string]any)
+		if !ok {
+			h.Fatalf("no %s in %v", path, v)
+		}
+		got = m[key]
+	}
+	if got != want {
+		h.Errorf("%s: %v, want %v", path, got, want)
+	}
+}
+
+// R1 R12 R16 R18 R19 R20 R32 R36 R45: one customer from the draft that Operations prepared to the
+// end of the agreement, through the command line and AWS's protocols.
+func TestLifecycle(t *testing.T) {
+	h := newHouse(t)
+	order := h.run(0, "order", "create", "-f", h.file("order.yaml", lifecycleOrder), "--by-operations")
+	h.wantField(order, "status", "draft")
+	token, _ := order["token"].(string)
+
+	refused := h.run(2, "order", "submit", "ORD-0001", "--by", "ops@reseller.example", "--accept", "marketplace,services", "--token", token)
+	h.wantField(refused, "error.code", "not_the_customer")
+	refused = h.run(2, "order", "submit", "ORD-0001", "--by", "ann@buyer.example", "--accept", "marketplace,services", "--token", "forged")
+	h.wantField(refused, "error.code", "not_the_customer")
+	refused = h.run(2, "order", "submit", "ORD-0001", "--by", "ann@buyer.example", "--accept", "marketplace", "--token", token)
+	h.wantField(refused, "error.code", "terms_not_accepted")
+	order = h.run(0, "order", "submit", "ORD-0001", "--by", "ann@buyer.example", "--accept", "marketplace,services", "--token", token)
+	h.wantField(order, "status", "processing")
+	h.wantField(order, "agreement", "AGR-0001")
+
+	h.run(0, "tick")
+	order = h.run(0, "order", "show", "ORD-0001")
+	h.wantField(order, "status", "querying")
+	h.wantField(order, "waiting_for", "transfer_acceptance")
+	h.wantField(order, "deadline", "2026-03-02T09:00:00Z")
+
+	h.at("2026-02-19T10:00:00Z")
+	h.accept("transfer")
+	order = h.run(0, "order", "process", "ORD-0001")
+	h.wantField(order, "waiting_for", "handshake_acceptance")
+	h.at("2026-02-20T09:00:00Z")
+	h.accept("term")
+	h.run(0, "tick")
+	h.wantField(h.run(0, "order", "show", "ORD-0001"), "waiting_for", "bootstrap_role")
+	h.must(h.aws.DeployRole(simulator.Role{Account: "111122223333", Name: "EssentialsBootstrapRole", Trusts: []string{"999900001111"}}))
+	h.run(0, "tick")
+	order = h.run(0, "order", "show", "ORD-0001")
+	h.wantField(order, "status", "completed")
+
+	agr := h.run(0, "agreement", "show", "AGR-0001")
+	h.wantField(agr, "status", "active")
+	h.wantField(agr, "first_month", "2026-03")
+	h.wantField(agr, "last_month", nil)
+	h.wantField(agr, "minimum_term_end", "2027-02-28")
+	h.wantField(agr, "service_term.commitment_end", "2027-02-28")
+	h.wantField(agr, "service_term.aws_end", "2027-02-19")
+
+	h.at("2026-03-01T06:00:00Z")
+	h.run(0, "tick")
+	agr = h.run(0, "agreement", "show", "AGR-0001")
+	h.wantField(agr, "delivery.kind", "legacy")
+	h.wantField(agr, "delivery.refresh_closed", true)
+
+	// The month sees the agreement: its data is awaited.
+	h.at("2026-04-08T06:00:00Z")
+	h.run(0, "tick")
+	refused = h.run(2, "agreement", "set-currency", "AGR-0001", "GBP", "--from", "2026-06")
+	h.wantField(refused, "error.code", "currency_not_billed")
+	refused = h.run(2, "agreement", "set-currency", "AGR-0001", "CHF", "--from", "2026-06")
+	h.wantField(refused, "error.code", "no_exchange_rate") // AWS's invoices will not state it
+	h.run(0, "agreement", "set-currency", "AGR-0001", "USD", "--from", "2026-06")
+	h.run(0, "agreement", "set-support", "AGR-0001", "resold", "--from", "2026-06")
+
+	ending := h.file("end.yaml", "type: termination\nagreement: AGR-0001\ncontact: {name: Ann, email: ann@buyer.example}\n")
+	refused = h.run(2, "order", "create", "-f", ending)
+	h.wantField(refused, "error.code", "within_service_term")
+	h.at("2027-03-02T09:00:00Z")
+	h.wantField(h.run(0, "order", "create", "-f", ending), "id", "ORD-0002")
+	h.run(0, "order", "submit", "ORD-0002", "--by", "ann@buyer.example", "--accept", "marketplace,services")
+	h.run(0, "tick")
+	agr = h.run(0, "agreement", "show", "AGR-0001")
+	h.wantField(agr, "status", "terminating")
+	h.wantField(agr, "last_month", "2027-03")
+
+	events, err := os.ReadFile(filepath.Join(h.dir, "events.jsonl"))
+	h.must(err)
+	for _, kind := range []string{"order_submitted", "transfer_accepted", "term_accepted", "onboarding_requested", "support_portal_entitled", "order_completed", "transfer_ends"} {
+		if !bytes.Contains(events, []byte(`"kind":"`+kind+`"`)) {
+			t.Errorf("no event %s was delivered", kind)
+		}
+	}
+}
+
+// R23 I6: a customer who declines ends the order; one who accepted and whose order then fails is
+// billed for the month that AWS bills.
+func TestLifecycleFailures(t *testing.T) {
+	h := newHouse(t)
+	h.run(0, "order", "create", "-f", h.file("order.yaml", lifecycleOrder))
+	h.run(0, "order", "submit", "ORD-0001", "--by", "ann@buyer.example", "--accept", "marketplace,services")
+	h.run(0, "tick")
+	if _, err := h.aws.Answer(simulator.Answer{Account: "111122223333", What: "transfer", Answer: "decline"}); err != nil {
+		t.Fatal(err)
+	}
+	h.run(0, "tick")
+	order := h.run(0, "order", "show", "ORD-0001")
+	h.wantField(order, "status", "failed")
+	reasons, _ := order["reasons"].([]any)
+	if len(reasons) != 1 || reasons[0].(map[string]any)["code"] != "transfer_declined" {
+		t.Errorf("reasons: %v, want transfer_declined", reasons)
+	}
+
+	h.at("2026-03-02T09:00:00Z")
+	h.run(0, "order", "create", "-f", h.file("order.yaml", lifecycleOrder))
+	h.run(0, "order", "submit", "ORD-0002", "--by", "ann@buyer.example", "--accept", "marketplace,services")
+	h.run(0, "tick")
+	h.accept("transfer")
+	h.run(0, "tick")
+	h.run(0, "order", "fail", "ORD-0002", "--reason", "the customer went elsewhere")
+	agr := h.run(0, "agreement", "show", "AGR-0002")
+	h.wantField(agr, "status", "failed")
+	h.wantField(agr, "first_month", "2026-04")
+	h.wantField(agr, "last_month", "2026-04")
+	refused := h.run(2, "order", "create", "-f", h.file("bad.yaml", strings.Replace(lifecycleOrder, `"111122223333"`, `"12"`, 1)))
+	h.wantField(refused, "error.code", "account_id_malformed")
+	h.wantField(refused, "error.line", float64(7))
+}
