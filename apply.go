@@ -42,6 +42,12 @@ func (e *Engine) Apply(ctx context.Context, dryRun bool, paths ...string) (Apply
 	if err != nil {
 		return report, err
 	}
+	if e.DB == nil {
+		for _, o := range objects {
+			report.Objects = append(report.Objects, store.Change{Kind: o.Kind, ID: o.ID, Change: "created", Version: 1})
+		}
+		return report, nil
+	}
 	if dryRun {
 		report.Objects, err = e.DB.CompareObjects(ctx, objects)
 		return report, err

@@ -19,7 +19,7 @@ import (
 // An Engine does what the commands say: it joins the store, AWS's deliveries and invoices, and the
 // pure packages. Its verbs stand one to a file.
 type Engine struct {
-	DB   *store.DB
+	DB   *store.DB // nil: nothing is stored yet, which only Apply with dryRun can work with
 	AsOf time.Time // what "now" is for everything that enters a result
 	By   string    // who acts, for the audit log
 
@@ -90,11 +90,14 @@ type directory struct {
 
 // directory loads the newest version of every object.
 func (e *Engine) directory(ctx context.Context) (*directory, error) {
+	d := &directory{versions: map[string]string{}, hashes: map[string]string{}}
+	if e.DB == nil {
+		return d, nil
+	}
 	objects, err := e.DB.Objects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{versions: map[string]string{}, hashes: map[string]string{}}
 	for _, o := range objects {
 		var err error
 		switch o.Kind {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/arrears-billing/arrears"
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/store"
 )
 
 func (a *app) monthCommands() []*cobra.Command {
@@ -38,8 +40,26 @@ applied, or nothing. What a book does not name stays as it is.`,
 				a.ran = false
 				return fmt.Errorf("apply needs a book: -f BOOK.yaml")
 			}
-			return a.with(cmd, creates, func(e *arrears.Engine) error {
-				report, err := e.Apply(cmd.Context(), dryRun, files...)
+			apply := func(e *arrears.Engine, dryRun bool) (arrears.ApplyReport, error) {
+				return e.Apply(cmd.Context(), dryRun, files...)
+			}
+			how := creates
+			if dryRun {
+				how = reads
+			}
+			if db, err := a.engine(cmd, reads); err == nil {
+				if err := db.DB.Close(); err != nil {
+					return err
+				}
+			} else if errors.Is(err, store.ErrNone) {
+				// Nothing is stored yet: a book that is wrong must not leave an empty folder behind.
+				report, err := apply(&arrears.Engine{AsOf: a.asOf}, true)
+				if err != nil || dryRun || len(report.Errors) > 0 {
+					return errors.Join(err, a.showApply(report, dryRun))
+				}
+			}
+			return a.with(cmd, how, func(e *arrears.Engine) error {
+				report, err := apply(e, dryRun)
 				if err != nil {
 					return err
 				}
