@@ -180,20 +180,28 @@ func notes(d invoice.Document) []string {
 		n = append(n, fmt.Sprintf("Corrects %s of %s.", c.Number, c.Date))
 	}
 	if r := clean(d.Reason); r != "" {
-		n = append(n, "Reason: "+r)
+		n = append(n, sentence("Reason: "+r))
 	}
-	if d.First {
+	if d.First && d.Corrects == nil {
 		n = append(n, "First month of the agreement.")
 	}
-	if d.Final {
+	if d.Final && d.Corrects == nil {
 		n = append(n, "Final month of the agreement.")
 	}
 	for _, note := range d.Notes {
 		if note = clean(note); note != "" {
-			n = append(n, note)
+			n = append(n, sentence(note))
 		}
 	}
 	return n
+}
+
+// sentence ends a text with a full stop, unless it has its own mark.
+func sentence(s string) string {
+	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
 }
 
 // rateText prints a rate with all that is known of it.

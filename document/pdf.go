@@ -178,8 +178,10 @@ func (p *pdf) footer() {
 			contact = append(contact, c)
 		}
 	}
-	p.SetX(pageWidth - margin - 30)
-	p.CellFormat(30, lineHeight, fmt.Sprintf("Page %d of {nb}", p.PageNo()), "", 0, "R", false, 0, "")
+	// The number of pages is filled in at the end, so its width is not known here.
+	p.put(pageWidth-margin-35, 29.8, "R", fmt.Sprintf("Page %d of", p.PageNo()))
+	p.SetX(pageWidth - margin - 6)
+	p.CellFormat(6, lineHeight, "{nb}", "", 0, "L", false, 0, "")
 	p.SetY(y + 5)
 	p.put(margin, width-60, "L", strings.Join(contact, " · "))
 	p.put(pageWidth-margin-60, 60, "R", title(p.d)+" "+name(p.d))
@@ -237,7 +239,9 @@ func (p *pdf) header() {
 	fact("Number", deref(d.Number))
 	if issued(d) {
 		fact("Date", d.IssueDate.String())
-		fact("Due date", d.DueDate.String())
+		if d.Kind == invoice.KindInvoice {
+			fact("Due date", d.DueDate.String())
+		}
 	}
 	fact("Service period", d.Period.Start.String()+" to "+d.Period.End.String())
 	fact("Agreement", d.Agreement)
@@ -633,7 +637,7 @@ func (p *pdf) smallRow(columns []column, cells ...string) {
 }
 
 func (p *pdf) payment() {
-	p.need(26)
+	p.need(16)
 	p.heading("Payment")
 	terms := paymentTerms(p.d)
 	if issued(p.d) && p.d.Kind == invoice.KindInvoice {
@@ -678,6 +682,9 @@ func (p *pdf) computed() {
 	if len(p.d.Rates) == 0 {
 		text = "Each line is what AWS charged, exactly. The net total is the exact total rounded once; the cents of the lines are allotted so that they add up to it."
 	}
+	if p.d.Corrects != nil {
+		text = "The lines are those of the corrected document, whole or in the part that is given back, at the same VAT category and rate."
+	}
 	if len(p.d.Lines) >= compactFrom {
 		text += " This document groups the charges; the statement (XLSX) and the e-invoice list each of them."
 	}
@@ -685,10 +692,10 @@ func (p *pdf) computed() {
 	if ids := awsInvoices(p.d); len(ids) > 0 {
 		p.paragraph(8, ink, "AWS invoices: "+strings.Join(ids, ", ")+".")
 	}
+	p.SetY(p.GetY() + 2)
 	if len(p.d.Rates) == 0 {
 		return
 	}
-	p.SetY(p.GetY() + 2)
 	columns := []column{{"Exchange rate", "L", 60}, {"Source", "L", 34}, {"Date", "L", 26}, {"AWS invoice", "L", 42}, {"Markup", "R", 18}}
 	p.smallHead(columns)
 	for _, r := range p.d.Rates {

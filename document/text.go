@@ -60,7 +60,7 @@ func partyText(p invoice.Party) string {
 
 func lines(b *strings.Builder, d invoice.Document) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "pos\t net %s\t exact\t source\t rate\t  \n", d.Currency) //nolint:errcheck // as above
+	fmt.Fprintf(t, "pos\t net %s\t exact\t source\t rate\t    line\n", d.Currency) //nolint:errcheck // as above
 	for _, s := range sections(d) {
 		fmt.Fprintf(t, "\t \t \t \t \t  %s, %s\n", s.title, s.net) //nolint:errcheck // as above
 		for _, l := range s.lines {

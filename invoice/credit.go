@@ -60,6 +60,9 @@ func Credit(original Document, earlier []Document, chosen []CreditLine, id, reas
 		t.Base, t.Amount = money(net, d.Currency), money(amount, d.Currency)
 		d.Tax = append(d.Tax, t)
 	}
+	if !slices.ContainsFunc(lines, func(l Line) bool { return l.Rate != nil }) {
+		d.Rates = []Rate{} // none was used
+	}
 	d.Totals = totals(net, tax, d.Currency)
 	if n := original.TaxNational; n != nil {
 		amount := tax.Mul(n.Rate.Value).Round(n.Amount.Places)
@@ -109,6 +112,9 @@ func Correct(original Document, in Input, reason string) (Document, error) {
 		tax = tax.Add(amount)
 		t.Base, t.Amount = money(net, d.Currency), money(amount, d.Currency)
 		d.Tax = append(d.Tax, t)
+	}
+	if !slices.ContainsFunc(lines, func(l Line) bool { return l.Rate != nil }) {
+		d.Rates = []Rate{} // none was used
 	}
 	d.Totals = totals(net, tax, d.Currency)
 	if n := original.TaxNational; n != nil {
