@@ -33,7 +33,7 @@ func Exposures(priced []Priced, t agreement.Terms, bills []ingest.Bill) []Exposu
 	stated := Exchange(t, bills, nil)
 	var all []Exposure
 	for _, p := range priced {
-		if p.Section == "" || p.Source.Currency == p.Exact.Currency {
+		if p.Section == "" || p.Rate.From == p.Rate.To { // on no document, offset, or not converted
 			continue
 		}
 		i := slices.IndexFunc(all, func(x Exposure) bool {

@@ -21,7 +21,9 @@ func TestExposures(t *testing.T) {
 	}
 	retained := priced("INV1", "-7", "0.9")
 	retained.Section = "" // on no document
-	dollars := Priced{Section: SectionUsage, Invoice: "INV1", Source: currency.Amount{Number: currency.MustParse("5"), Currency: "EUR"}, Exact: currency.Amount{Number: currency.MustParse("5"), Currency: "EUR"}}
+	offset := priced("INV1", "3", "0.9")
+	offset.Rate, offset.Exact = currency.Rate{}, currency.Amount{Currency: "EUR"}
+	dollars := Priced{Rate: currency.Same("EUR"), Section: SectionUsage, Invoice: "INV1", Source: currency.Amount{Number: currency.MustParse("5"), Currency: "EUR"}, Exact: currency.Amount{Number: currency.MustParse("5"), Currency: "EUR"}}
 
 	aws := rate("0.92")
 	bills := []ingest.Bill{
@@ -31,7 +33,7 @@ func TestExposures(t *testing.T) {
 	terms := agreement.Terms{Currency: "EUR", Exchange: agreement.Exchange{Source: agreement.ExchangeFixed, MarkupPercent: currency.MustParse("50")}}
 	var got [][]string
 	for _, x := range Exposures([]Priced{
-		priced("INV2", "10", "0.9"), priced("INV1", "1000", "0.9"), priced("INV1", "-100", "0.9"), retained, dollars, priced("INV1", "1", "0.95"),
+		priced("INV2", "10", "0.9"), priced("INV1", "1000", "0.9"), priced("INV1", "-100", "0.9"), retained, offset, dollars, priced("INV1", "1", "0.95"),
 	}, terms, bills) {
 		row := []string{x.Invoice, x.Source.String(), currency.Plain(x.Rate.Value), x.Charged.String()}
 		if x.AWSRate == nil {
