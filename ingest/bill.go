@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"slices"
+
 	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
 )
@@ -76,10 +78,5 @@ func (b Bill) For(managementAccount string) bool {
 	if !b.HasSources {
 		return b.Account == managementAccount
 	}
-	for _, s := range b.Sources {
-		if s == managementAccount {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(b.Sources, managementAccount)
 }

@@ -124,8 +124,7 @@ func splitPages(b []byte) ([]json.RawMessage, error) {
 		}
 		if err != nil {
 			at := d.InputOffset()
-			var se *json.SyntaxError
-			if errors.As(err, &se) {
+			if se, ok := errors.AsType[*json.SyntaxError](err); ok {
 				at = max(at, se.Offset)
 			}
 			return nil, fmt.Errorf("line %d: not JSON: %w", 1+bytes.Count(b[:min(at, int64(len(b)))], []byte("\n")), err)
@@ -148,7 +147,7 @@ func splitPages(b []byte) ([]json.RawMessage, error) {
 		if err := json.Unmarshal(v, &p); err != nil {
 			return nil, fmt.Errorf("want an object: %w", err)
 		}
-		var id struct{ InvoiceId json.RawMessage } //nolint:revive // AWS's name
+		var id struct{ InvoiceId json.RawMessage }
 		switch err := json.Unmarshal(v, &id); {
 		case err != nil:
 			return nil, fmt.Errorf("want an object: %w", err)
@@ -263,13 +262,12 @@ func (r *billReader) fail(field, format string, args ...any) {
 func (r *billReader) read(raw json.RawMessage, m calendar.Month) Bill {
 	var s summary
 	if err := json.Unmarshal(raw, &s); err != nil {
-		var id struct{ InvoiceId string } //nolint:revive // AWS's name
+		var id struct{ InvoiceId string }
 		if json.Unmarshal(raw, &id) == nil && id.InvoiceId != "" {
 			r.invoice = id.InvoiceId
 		}
 		field := ""
-		var te *json.UnmarshalTypeError
-		if errors.As(err, &te) {
+		if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			field, err = te.Field, fmt.Errorf("want %s, not a JSON %s", jsonKind(te.Type.Kind().String()), te.Value)
 		}
 		r.fail(field, "%w", err)

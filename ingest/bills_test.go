@@ -49,11 +49,11 @@ func TestParseBills(t *testing.T) {
 			},
 		},
 	}
-	change := func(old, new string) string {
-		if !strings.Contains(bill, old) {
-			t.Fatalf("no %s in the bill", old)
+	change := func(from, to string) string {
+		if !strings.Contains(bill, from) {
+			t.Fatalf("no %s in the bill", from)
 		}
-		return strings.Replace(bill, old, new, 1)
+		return strings.Replace(bill, from, to, 1)
 	}
 	with := func(f func(*Bill)) []Bill {
 		b := want
@@ -109,11 +109,11 @@ func TestParseBills(t *testing.T) {
 }
 
 func TestParseBillsRefuses(t *testing.T) {
-	change := func(old, new string) string {
-		if !strings.Contains(bill, old) {
-			t.Fatalf("no %s in the bill", old)
+	change := func(from, to string) string {
+		if !strings.Contains(bill, from) {
+			t.Fatalf("no %s in the bill", from)
 		}
-		return page(strings.Replace(bill, old, new, 1))
+		return page(strings.Replace(bill, from, to, 1))
 	}
 	const id = "2026-03.json: invoice EUINDE26-1001: "
 	for _, tt := range []struct{ name, text, want string }{

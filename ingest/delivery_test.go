@@ -272,7 +272,7 @@ func TestFindRefuses(t *testing.T) {
 				t.Errorf("%v: not %v", err, tt.is)
 			}
 			for _, other := range []error{ErrMissing, ErrUnstable} {
-				if other != tt.is && errors.Is(err, other) {
+				if !errors.Is(tt.is, other) && errors.Is(err, other) {
 					t.Errorf("%v: is %v, so a run would only wait", err, other)
 				}
 			}
@@ -363,13 +363,13 @@ func TestFolderFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	read := func(off, n int64) (string, error) {
 		r, err := c.Range(off, n)
 		if err != nil {
 			return "", err
 		}
-		defer r.Close()
+		defer func() { _ = r.Close() }()
 		b, err := io.ReadAll(r)
 		return string(b), err
 	}

@@ -29,7 +29,7 @@ func (f folder) list(ctx context.Context, dir string, do func(root *os.Root, nam
 	if err != nil {
 		return fmt.Errorf("list %s: %w", f, err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only read
 	start := path.Join(".", dir)
 	err = fs.WalkDir(root.FS(), start, func(name string, d fs.DirEntry, err error) error {
 		if cerr := ctx.Err(); cerr != nil {
@@ -104,7 +104,7 @@ func (f folder) open(name, pin string) (Content, error) {
 	if err != nil {
 		return nil, &DeliveryError{File: name, Err: err}
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // what was opened in it stays open
 	file, err := root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &DeliveryError{File: name, Err: fmt.Errorf("%w: removed since it was listed", ErrUnstable)}

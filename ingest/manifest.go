@@ -80,7 +80,7 @@ func (m manifest) exportFiles(export, period string) ([]string, error) {
 			}
 			return i, nil
 		}
-		return 0, fmt.Errorf("a path outside the export: want .../%s/data/%s/...", export, period)
+		return 0, fmt.Errorf("a path outside the export: want it in .../%s/data/%s", export, period)
 	})
 }
 
@@ -98,7 +98,7 @@ func (m manifest) reportFiles(report, period string, month calendar.Month) ([]st
 	return resolve(m.ReportKeys, func(dirs []string) (int, error) {
 		i := slices.IndexFunc(dirs, func(d string) bool { return isPeriod(d) || strings.HasPrefix(d, "year=") })
 		if i < 0 {
-			return 0, fmt.Errorf("a path outside the report: want .../%s/%s/...", report, period)
+			return 0, fmt.Errorf("a path outside the report: want it in .../%s/%s", report, period)
 		}
 		if i > 0 && dirs[i-1] != report {
 			return 0, fmt.Errorf("a file of another report than %s", report)
