@@ -176,7 +176,13 @@ func (d *delivery) deliveryKey() string {
 
 // known loads the summary of a delivery that was read before.
 func (e *Engine) known(ctx context.Context, d *delivery) (bool, error) {
-	scan, err := e.DB.Scan(ctx, d.deliveryKey(), d.pin())
+	return e.cached(ctx, d.deliveryKey(), d.pin(), &d.summary)
+}
+
+// cached decodes what reading gave before, and says whether it was to be had. A cache that is lost
+// or damaged costs time only: it is not there.
+func (e *Engine) cached(ctx context.Context, location, pin string, to any) (bool, error) {
+	scan, err := e.DB.Scan(ctx, location, pin)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -185,9 +191,9 @@ func (e *Engine) known(ctx context.Context, d *delivery) (bool, error) {
 	}
 	b, err := e.DB.Blob(ctx, scan.Blob)
 	if err != nil {
-		return false, err
+		return false, ctx.Err()
 	}
-	return true, json.Unmarshal(b, &d.summary)
+	return json.Unmarshal(b, to) == nil, nil
 }
 
 func (e *Engine) remember(ctx context.Context, d *delivery) error {
@@ -232,17 +238,13 @@ func (e *Engine) scan(ctx context.Context, d *delivery) error {
 
 func (e *Engine) scanFile(ctx context.Context, d *delivery, f ingest.File) (ingest.Scan, error) {
 	location := d.source.Location + " " + d.month.String() + " " + f.Name
-	known, err := e.DB.Scan(ctx, location, f.Pin)
-	if err == nil {
-		var s ingest.Scan
-		b, err := e.DB.Blob(ctx, known.Blob)
-		if err != nil {
-			return s, &storeError{err}
-		}
-		return s, json.Unmarshal(b, &s)
+	var before ingest.Scan
+	known, err := e.cached(ctx, location, f.Pin, &before)
+	if err != nil {
+		return before, &storeError{err}
 	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return ingest.Scan{}, &storeError{err}
+	if known {
+		return before, nil
 	}
 	s, err := cur.Scan(ctx, f, d.month)
 	if err != nil || !e.writes() {
