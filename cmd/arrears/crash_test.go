@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/arrears-billing/arrears/store/storetest"
 )
 
 // The crash test (make crash) proves I12 on the real binary: ended at any instant of a month, the
@@ -30,15 +32,23 @@ var (
 	crashKills  = flag.Int("kills", 10, "how often to kill at a random instant")
 )
 
-// A bench runs commands of one binary on copies of one data folder.
+// A bench runs commands of one binary on stores that are alike: a book is applied, nothing is run.
 type bench struct {
 	binary string
 	book   string
-	before string // data folder after apply, before the run
+	before string              // data folder after apply, to be copied
+	server *storetest.Postgres // nil: SQLite
 }
 
+// A place is one store: the flags that name it.
+type place []string
+
 func TestCrashAnywhere(t *testing.T) {
-	b := newBench(t)
+	t.Run("sqlite", func(t *testing.T) { crashAnywhere(t, newBench(t, nil), *crashPasses) })
+	t.Run("postgres", func(t *testing.T) { crashAnywhere(t, newBench(t, storetest.StartPostgres(t)), 1) })
+}
+
+func crashAnywhere(t *testing.T, b *bench, atMost int) {
 	undisturbed := b.copy(t, "undisturbed")
 	list := filepath.Join(t.TempDir(), "points")
 	b.run(t, undisturbed, 3, "ARREARS_CRASH_LIST="+list)
@@ -60,15 +70,16 @@ func TestCrashAnywhere(t *testing.T) {
 	type exit struct {
 		point string
 		n     int
+		data  place
 	}
 	var exits []exit
 	for _, point := range slices.Sorted(keys(passes)) {
 		every := 1
-		if *crashPasses > 0 {
-			every = max(1, passes[point] / *crashPasses)
+		if atMost > 0 {
+			every = max(1, passes[point]/atMost)
 		}
-		for n := 1; n <= passes[point]; n += every {
-			exits = append(exits, exit{point, n})
+		for n := max(1, every/2); n <= passes[point]; n += every {
+			exits = append(exits, exit{point: point, n: n})
 		}
 		t.Logf("%-20s %d passes", point, passes[point])
 	}
@@ -81,18 +92,18 @@ func TestCrashAnywhere(t *testing.T) {
 		wg.Go(func() {
 			for x := range work {
 				name := fmt.Sprintf("%s:%d", x.point, x.n)
-				data := b.copy(t, name)
-				if code := b.exec(t, data, "ARREARS_CRASH="+name); code != 137 {
+				if code := b.exec(t, x.data, "ARREARS_CRASH="+name); code != 137 {
 					// Passes by parallel workers vary a little from run to run: the last may not come.
 					if x.n < passes[x.point]*9/10 {
 						t.Errorf("%s: exit %d, want 137", name, code)
 					}
 				}
-				b.wantRecovery(t, name, data, want)
+				b.wantRecovery(t, name, x.data, want)
 			}
 		})
 	}
 	for _, x := range exits {
+		x.data = b.copy(t, fmt.Sprintf("%s-%d", x.point, x.n))
 		work <- x
 	}
 	close(work)
@@ -101,7 +112,11 @@ func TestCrashAnywhere(t *testing.T) {
 
 // TestKillAnytime kills the program at random instants, several times each before it may finish.
 func TestKillAnytime(t *testing.T) {
-	b := newBench(t)
+	t.Run("sqlite", func(t *testing.T) { killAnytime(t, newBench(t, nil)) })
+	t.Run("postgres", func(t *testing.T) { killAnytime(t, newBench(t, storetest.StartPostgres(t))) })
+}
+
+func killAnytime(t *testing.T, b *bench) {
 	undisturbed := b.copy(t, "undisturbed")
 	start := time.Now()
 	b.run(t, undisturbed, 3)
@@ -129,7 +144,7 @@ func TestKillAnytime(t *testing.T) {
 
 // wantRecovery runs the month again after a crash, and wants the state of the undisturbed run and
 // no finding; then once more, which must change nothing.
-func (b *bench) wantRecovery(t *testing.T, name, data, want string) {
+func (b *bench) wantRecovery(t *testing.T, name string, data place, want string) {
 	t.Helper()
 	for _, again := range []string{"again", "and again"} {
 		if code := b.exec(t, data); code != 3 {
@@ -144,7 +159,7 @@ func (b *bench) wantRecovery(t *testing.T, name, data, want string) {
 	if out, err := b.command(data, "verify").CombinedOutput(); err != nil {
 		t.Errorf("%s: verify: %v\n%s", name, err, out)
 	}
-	if err := os.RemoveAll(data); err != nil {
+	if err := os.RemoveAll(data[1]); err != nil {
 		t.Error(err)
 	}
 }
@@ -163,31 +178,38 @@ func wantMonth(t *testing.T, dump string) {
 	}
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, server *storetest.Postgres) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	b := &bench{binary: filepath.Join(dir, "arrears"), book: filepath.Join(dir, "book.yaml"), before: filepath.Join(dir, "before")}
+	b := &bench{
+		binary: filepath.Join(dir, "arrears"), book: filepath.Join(dir, "book.yaml"), before: filepath.Join(dir, "before"), server: server,
+	}
 	build := exec.Command("go", "build", "-tags", "crash", "-o", b.binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	writeBook(t, dir, b.book)
-	if out, err := b.command(b.before, "apply", "-f", b.book).CombinedOutput(); err != nil {
+	b.apply(t, place{"--data", b.before})
+	return b
+}
+
+func (b *bench) apply(t *testing.T, data place) {
+	t.Helper()
+	if out, err := b.command(data, "apply", "-f", b.book).CombinedOutput(); err != nil {
 		t.Fatalf("apply: %v\n%s", err, out)
 	}
-	return b
 }
 
 func (b *bench) args() []string { return []string{"run", "--month", "2026-03", "--issue"} }
 
-func (b *bench) command(data string, args ...string) *exec.Cmd {
-	cmd := exec.Command(b.binary, append(args, "--data", data, "--as-of", "2026-04-09")...)
+func (b *bench) command(data place, args ...string) *exec.Cmd {
+	cmd := exec.Command(b.binary, slices.Concat(args, data, []string{"--as-of", "2026-04-09"})...)
 	cmd.Env = append(os.Environ(), "ARREARS_DATABASE=")
 	return cmd
 }
 
 // exec runs the month and returns its exit code.
-func (b *bench) exec(t *testing.T, data string, env ...string) int {
+func (b *bench) exec(t *testing.T, data place, env ...string) int {
 	t.Helper()
 	cmd := b.command(data, b.args()...)
 	cmd.Env = append(cmd.Env, env...)
@@ -204,14 +226,14 @@ func (b *bench) exec(t *testing.T, data string, env ...string) int {
 }
 
 // run is exec that must end with a code.
-func (b *bench) run(t *testing.T, data string, want int, env ...string) {
+func (b *bench) run(t *testing.T, data place, want int, env ...string) {
 	t.Helper()
 	if code := b.exec(t, data, env...); code != want {
 		t.Fatalf("run exits with %d, want %d", code, want)
 	}
 }
 
-func (b *bench) dump(t *testing.T, data string) string {
+func (b *bench) dump(t *testing.T, data place) string {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd := b.command(data, "verify", "--dump")
@@ -223,14 +245,19 @@ func (b *bench) dump(t *testing.T, data string) string {
 	return string(out)
 }
 
-// copy returns a copy of the data folder before the run.
-func (b *bench) copy(t *testing.T, name string) string {
+// copy returns a new store in the state before the run.
+func (b *bench) copy(t *testing.T, name string) place {
 	t.Helper()
-	data := filepath.Join(filepath.Dir(b.before), "data "+name)
-	if err := os.CopyFS(data, os.DirFS(b.before)); err != nil {
+	dir := filepath.Join(filepath.Dir(b.before), "data "+name)
+	if b.server != nil {
+		data := place{"--data", dir, "--database", b.server.URL(t)}
+		b.apply(t, data)
+		return data
+	}
+	if err := os.CopyFS(dir, os.DirFS(b.before)); err != nil {
 		t.Fatal(err)
 	}
-	return data
+	return place{"--data", dir}
 }
 
 func keys(m map[string]int) func(func(string) bool) {
