@@ -73,7 +73,7 @@ func TestLostCache(t *testing.T) {
 		on(t, exitDone, store, "apply", "-f", book)
 		on(t, exitLook, store, "run", "--month", "2026-03")
 		on(t, exitDone, store, "verify")
-		dumps = append(dumps, months(on(t, exitDone, store, "verify", "--dump")))
+		dumps = append(dumps, monthLines(on(t, exitDone, store, "verify", "--dump")))
 	}
 	if dumps[0] != dumps[1] {
 		t.Errorf("the month is another: %s", firstDifference(dumps[0], dumps[1]))
@@ -99,8 +99,8 @@ func damage(t *testing.T, folder string) {
 	}
 }
 
-// months returns the lines of a dump that are months.
-func months(dump string) string {
+// monthLines returns the lines of a dump that are months.
+func monthLines(dump string) string {
 	var out strings.Builder
 	for line := range strings.Lines(dump) {
 		if strings.HasPrefix(line, `{"kind":"month"`) {
