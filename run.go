@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -77,6 +78,7 @@ type run struct {
 	view       *view
 	chosen     []*agreement.Agreement // ascending by id
 	deliveries []*delivery            // those that were read, in the order of their first agreement
+	saved      map[string]store.Month // what this run committed, by agreement
 }
 
 // choose picks the agreements of the run.
@@ -194,6 +196,7 @@ func (r *run) drafts(ctx context.Context) ([]AgreementRow, error) {
 	}()
 
 	rows := make([]AgreementRow, len(r.chosen))
+	r.saved = map[string]store.Month{} // apart from the view, which the workers are reading
 	ready := map[int]assessment{}
 	next := 0
 	var progress Progress
@@ -228,6 +231,7 @@ func (r *run) drafts(ctx context.Context) ([]AgreementRow, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	maps.Copy(r.view.records, r.saved)
 	return rows, nil
 }
 
@@ -282,7 +286,7 @@ func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
 			return AgreementRow{}, err
 		}
 	}
-	r.view.records[as.agr.ID] = next
+	r.saved[as.agr.ID] = next
 	return out, nil
 }
 
