@@ -24,9 +24,9 @@ const (
 	// quota (50 tags of 128 + 256 characters, four bytes each), stay below 100 KiB.
 	maxRecord = 4 << 20
 	// maxRatio is how much larger than its packed form a csv may be, beyond the first minUnpacked
-	// bytes. Reports pack 10 to 30 times; deflate can do 1,032 times at the very most.
-	maxRatio    = 300
-	minUnpacked = 256 << 20
+	// bytes. Reports pack 10 to 40 times; deflate can do 1,032 times at the very most.
+	maxRatio    = 100
+	minUnpacked = 16 << 20
 )
 
 // csvRows reads the rows of a csv file, packed or not, as they stream by.
@@ -64,7 +64,7 @@ func openCSV(c ingest.Content, form packing, size int64, sum hash.Hash) (*csvRow
 	r.raw = bufio.NewReaderSize(raw, 256<<10)
 	text, err := r.unpack(form, member)
 	if err != nil {
-		return nil, errors.Join(err, r.Close())
+		return nil, firstOf(err, r.Close())
 	}
 	r.text = &boundedReader{r: text, left: max(minUnpacked, size*maxRatio), record: maxRecord}
 	b := bufio.NewReaderSize(r.text, 64<<10)
@@ -78,7 +78,7 @@ func openCSV(c ingest.Content, form packing, size int64, sum hash.Hash) (*csvRow
 		if err == io.EOF {
 			err = errors.New("no header")
 		}
-		return nil, errors.Join(fmt.Errorf("header: %w", err), r.Close())
+		return nil, firstOf(fmt.Errorf("header: %w", err), r.Close())
 	}
 	for _, name := range header {
 		r.header = append(r.header, strings.Clone(name))

@@ -59,7 +59,7 @@ func (c *cursor) close(hashed bool) error {
 	if hashed {
 		err = c.chunk.end()
 	}
-	return errors.Join(err, c.chunk.close())
+	return firstOf(err, c.chunk.close())
 }
 
 // newVector returns a vector for a batch of the cursor's kind.

@@ -30,21 +30,39 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// at puts an error into its file. Errors that say more than the file already keep what they say.
+// at puts an error into its file.
 func at(file string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
-		if e.File == "" {
-			e.File = file
-		}
-		return err
+		e.File = file
+		return e
 	}
 	return &Error{File: file, Err: err}
 }
 
-// atCell is the error of one value; at adds the file.
+// atCell is the error of one value, or with row 0 of a column; at adds the file.
 func atCell(row int64, column string, err error) error {
 	return &Error{Row: row, Column: column, Err: err}
+}
+
+// within says where in a column or file an error is.
+func within(where string, err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Err = fmt.Errorf("%s: %w", where, e.Err)
+		return e
+	}
+	return fmt.Errorf("%s: %w", where, err)
+}
+
+// firstOf returns the first error that is one: what follows, such as a failure to close, is its
+// consequence.
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -100,7 +101,7 @@ func readFooter(c ingest.Content, size int64) (*metadata, error) {
 	rows := int64(-1)
 	var err error
 	schema := false
-	t := &thrift{b: m.footer}
+	t := &compact{b: m.footer}
 	t.fields(func(id int16, typ byte) {
 		switch {
 		case err != nil:
@@ -148,7 +149,7 @@ type schemaNode struct {
 // legacy reports have a column for each.
 const maxSchema = 20_000
 
-func (m *metadata) readSchema(t *thrift) error {
+func (m *metadata) readSchema(t *compact) error {
 	var flat []*schemaNode
 	t.list(func(typ byte) {
 		if typ != thriftStruct || len(flat) >= maxSchema {
@@ -269,7 +270,7 @@ func (t leafType) fits(k kind) bool {
 	}
 }
 
-func readElement(t *thrift) *schemaNode {
+func readElement(t *compact) *schemaNode {
 	n := &schemaNode{}
 	t.fields(func(id int16, typ byte) {
 		switch {
@@ -312,7 +313,7 @@ func readElement(t *thrift) *schemaNode {
 // clampScale keeps a decimal's scale within what money may have; beyond it every value fails.
 func clampScale(v int64) int32 { return int32(max(-1, min(v, 41))) }
 
-func (n *schemaNode) readLogicalType(t *thrift) {
+func (n *schemaNode) readLogicalType(t *compact) {
 	t.fields(func(id int16, typ byte) {
 		switch {
 		case id == 5 && typ == thriftStruct:
@@ -372,7 +373,7 @@ func buildNode(flat []*schemaNode, leaves *int, depth int) (n *schemaNode, rest 
 	return n, rest, true
 }
 
-func (m *metadata) readGroups(t *thrift, end int64) error {
+func (m *metadata) readGroups(t *compact, end int64) error {
 	var err error
 	first := int64(1)
 	t.list(func(typ byte) {
@@ -410,13 +411,13 @@ func (m *metadata) readGroups(t *thrift, end int64) error {
 		first += rows
 	})
 	if err != nil {
-		return fmt.Errorf("row group %d: %w", max(1, len(m.groups)), err)
+		return within(fmt.Sprintf("row group %d", max(1, len(m.groups))), err)
 	}
 	return nil
 }
 
 // readChunk reads where the values of leaf i are; those of leaves that nobody wants are skipped.
-func (m *metadata) readChunk(t *thrift, i int, g *rowGroup, end int64) error {
+func (m *metadata) readChunk(t *compact, i int, g *rowGroup, end int64) error {
 	l := m.wanted[i]
 	if l == nil {
 		t.skip(thriftStruct)
@@ -484,7 +485,8 @@ func (m *metadata) checkGroup(g rowGroup) error {
 	if g.rows < 0 || g.rows > math.MaxInt32 {
 		return fmt.Errorf("states %d rows", g.rows)
 	}
-	for i, l := range m.wanted {
+	for _, i := range slices.Sorted(maps.Keys(m.wanted)) {
+		l := m.wanted[i]
 		switch c, ok := g.chunks[i]; {
 		case !ok:
 			return atCell(0, l.name, errors.New("has no values"))

@@ -2,8 +2,6 @@ package cur
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -171,7 +169,7 @@ func (s *parquetScan) findNames(ctx context.Context, group int, codes []string) 
 		err = nil
 	}
 	if err != nil {
-		err = fmt.Errorf("names of products: %w", err)
+		err = within("names of products", err)
 	}
-	return errors.Join(err, r.close())
+	return firstOf(err, r.close())
 }

@@ -32,7 +32,7 @@ func open(ctx context.Context, f ingest.File) (ingest.Content, packing, error) {
 	}
 	head := make([]byte, min(f.Size, 4))
 	if err := readRange(c, 0, head); err != nil {
-		return nil, 0, errors.Join(err, c.Close())
+		return nil, 0, firstOf(err, c.Close())
 	}
 	name := strings.ToLower(f.Name)
 	switch parquet := strings.HasSuffix(name, ".parquet"); {
@@ -53,7 +53,7 @@ func open(ctx context.Context, f ingest.File) (ingest.Content, packing, error) {
 	default:
 		err = errors.New("neither parquet nor csv")
 	}
-	return nil, 0, errors.Join(err, c.Close())
+	return nil, 0, firstOf(err, c.Close())
 }
 
 // readRange fills b from offset off.
@@ -66,5 +66,5 @@ func readRange(c ingest.Content, off int64, b []byte) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return errors.Join(err, r.Close())
+	return firstOf(err, r.Close())
 }

@@ -69,7 +69,7 @@ type pageHeader struct {
 }
 
 func readPageHeader(b []byte) (h pageHeader, n int, err error) {
-	t := &thrift{b: b}
+	t := &compact{b: b}
 	h.nulls, h.rows, h.values, h.encoding = -1, -1, -1, -1
 	t.fields(func(id int16, typ byte) {
 		switch {

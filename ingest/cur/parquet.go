@@ -91,7 +91,7 @@ func openGroup(c ingest.Content, m *metadata, g rowGroup, want columnSet, parts,
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.close())
+		return nil, firstOf(err, r.close())
 	}
 	return r, nil
 }

@@ -2,7 +2,6 @@ package cur
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/arrears-billing/arrears/calendar"
@@ -23,7 +22,7 @@ func findRows(ctx context.Context, f ingest.File, month calendar.Month, match fu
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer func() { err = firstOf(err, c.Close()) }()
 	find := &rowFinder{file: f.Name, match: match, limit: limit, tally: newTally(month, nil)}
 	if form != formatParquet {
 		rows, err := openCSV(c, form, f.Size, nil)
@@ -51,7 +50,7 @@ func findRows(ctx context.Context, f ingest.File, month calendar.Month, match fu
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(find.all(ctx, r), r.close()); err != nil {
+		if err := firstOf(find.all(ctx, r), r.close()); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
 	"runtime"
 	"sync"
@@ -23,7 +22,7 @@ func scan(ctx context.Context, f ingest.File, month calendar.Month, sums bool) (
 	if err != nil {
 		return ingest.Scan{}, err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer func() { err = firstOf(err, c.Close()) }()
 	if form != formatParquet {
 		return scanCSV(ctx, c, form, f.Size, month) // the whole text has to be read anyway
 	}
@@ -126,7 +125,7 @@ func (s *parquetScan) group(ctx context.Context, i int, t *tally, b *batch) erro
 		return err
 	}
 	err = addAll(ctx, r, t, b, nil)
-	if err = errors.Join(err, r.close()); err != nil {
+	if err = firstOf(err, r.close()); err != nil {
 		return err
 	}
 	if s.sums {
@@ -166,7 +165,7 @@ func scanCSV(ctx context.Context, c ingest.Content, form packing, size int64, mo
 	if err != nil {
 		return ingest.Scan{}, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
+	defer func() { err = firstOf(err, rows.Close()) }()
 	l, err := bind(rows.header)
 	if err != nil {
 		return ingest.Scan{}, err

@@ -30,20 +30,20 @@ const (
 	thriftStruct = 12
 )
 
-// A thrift reads compact protocol from bytes. The first error stays and ends every loop.
-type thrift struct {
+// A compact reads compact protocol from bytes. The first error stays and ends every loop.
+type compact struct {
 	b   []byte
 	pos int
 	err error
 }
 
-func (t *thrift) fail() {
+func (t *compact) fail() {
 	if t.err == nil {
 		t.err = errThrift
 	}
 }
 
-func (t *thrift) byte() byte {
+func (t *compact) byte() byte {
 	if t.err != nil || t.pos >= len(t.b) {
 		t.fail()
 		return 0
@@ -52,7 +52,7 @@ func (t *thrift) byte() byte {
 	return t.b[t.pos-1]
 }
 
-func (t *thrift) uvarint() uint64 {
+func (t *compact) uvarint() uint64 {
 	if t.err != nil {
 		return 0
 	}
@@ -66,13 +66,13 @@ func (t *thrift) uvarint() uint64 {
 }
 
 // int reads a number of any width.
-func (t *thrift) int() int64 {
+func (t *compact) int() int64 {
 	v := t.uvarint()
 	return int64(v>>1) ^ -int64(v&1) //nolint:gosec // zigzag
 }
 
 // text reads a binary; it is part of the bytes read from.
-func (t *thrift) text() []byte {
+func (t *compact) text() []byte {
 	n := t.uvarint()
 	if t.err != nil || n > uint64(len(t.b)-t.pos) {
 		t.fail()
@@ -83,7 +83,7 @@ func (t *thrift) text() []byte {
 }
 
 // fields calls field for each field of a struct; field must read the value or skip it.
-func (t *thrift) fields(field func(id int16, typ byte)) {
+func (t *compact) fields(field func(id int16, typ byte)) {
 	id := int16(0)
 	for t.err == nil {
 		head := t.byte()
@@ -100,7 +100,7 @@ func (t *thrift) fields(field func(id int16, typ byte)) {
 }
 
 // list calls item for each item of a list, with the items' type.
-func (t *thrift) list(item func(typ byte)) {
+func (t *compact) list(item func(typ byte)) {
 	head := t.byte()
 	n := uint64(head >> 4)
 	if n == 15 {
@@ -112,9 +112,9 @@ func (t *thrift) list(item func(typ byte)) {
 }
 
 // skip reads over a value.
-func (t *thrift) skip(typ byte) { t.skipAt(typ, 0) }
+func (t *compact) skip(typ byte) { t.skipAt(typ, 0) }
 
-func (t *thrift) skipAt(typ byte, depth int) {
+func (t *compact) skipAt(typ byte, depth int) {
 	if depth > maxDepth {
 		t.fail()
 		return
@@ -153,7 +153,7 @@ func (t *thrift) skipAt(typ byte, depth int) {
 }
 
 // skipItem reads over an item of a list or map, where a bool is a byte of its own.
-func (t *thrift) skipItem(typ byte, depth int) {
+func (t *compact) skipItem(typ byte, depth int) {
 	if typ == thriftTrue || typ == thriftFalse {
 		t.byte()
 		return
