@@ -146,7 +146,7 @@ func (c *Client) InvoiceSummaries(ctx context.Context, payer agreement.AccountID
 		out, err := client.ListInvoiceSummaries(ctx, &invoicing.ListInvoiceSummariesInput{
 			Selector: &invoicingtypes.InvoiceSummariesSelector{ResourceType: invoicingtypes.ListInvoiceSummariesResourceTypeAccountId, Value: aws.String(string(payer))},
 			Filter: &invoicingtypes.InvoiceSummariesFilter{BillingPeriod: &invoicingtypes.BillingPeriod{
-				Month: aws.Int32(int32(first.Month())), Year: aws.Int32(int32(first.Year()))}}, //nolint:gosec // a month and a year
+				Month: aws.Int32(int32(first.Month())), Year: aws.Int32(int32(first.Year()))}},
 			MaxResults: aws.Int32(100),
 			NextToken:  token,
 		})

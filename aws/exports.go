@@ -146,7 +146,7 @@ func selected(query string) []string {
 		return nil
 	}
 	var columns []string
-	for _, c := range strings.Split(m[1], ",") {
+	for c := range strings.SplitSeq(m[1], ",") {
 		columns = append(columns, strings.TrimSpace(c))
 	}
 	return columns

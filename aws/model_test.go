@@ -78,8 +78,7 @@ func need(t *testing.T, what string, err error) {
 func python(t *testing.T) (program, models string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "python3", "-c", "import boto3, botocore; print(botocore.__path__[0])").Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
 	}
 	need(t, "python3 with boto3 (pip install boto3)", err)
@@ -110,7 +109,7 @@ func readModel(t *testing.T, folder string) []byte {
 	}
 	f, err := os.Open(base + ".gz")
 	check(t, err)
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	z, err := gzip.NewReader(f)
 	check(t, err)
 	text, err = io.ReadAll(z)

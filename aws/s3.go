@@ -179,7 +179,7 @@ func (b *bucketStore) open(ctx context.Context, name string, o s3Object) (ingest
 
 // An s3Object is the content of an object as it was listed.
 type s3Object struct {
-	ctx       context.Context //nolint:containedctx // of Open: ingest.Content's ranges have none
+	ctx       context.Context
 	store     *bucketStore
 	key, etag string
 	size      int64
@@ -247,7 +247,7 @@ func (r *s3Range) Read(b []byte) (int, error) {
 	case r.object.ctx.Err() != nil:
 		return n, context.Cause(r.object.ctx)
 	}
-	if err == io.EOF { //nolint:errorlint // io.Reader returns it bare
+	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	if r.broken++; r.broken >= attempts {

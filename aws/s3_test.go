@@ -3,7 +3,7 @@ package aws_test
 import (
 	"errors"
 	"io"
-	"math/rand"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/arrears-billing/arrears/aws"
 	"github.com/arrears-billing/arrears/aws/simulator"
 	"github.com/arrears-billing/arrears/ingest"
 )
@@ -77,10 +78,10 @@ func read(t *testing.T, f ingest.File, off, n int64) string {
 	t.Helper()
 	c, err := f.Open(t.Context())
 	check(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }() // it was only read
 	r, err := c.Range(off, n)
 	check(t, err)
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 	text, err := io.ReadAll(r)
 	check(t, err)
 	return string(text)
@@ -150,7 +151,10 @@ func TestChangedObject(t *testing.T) {
 // fewer bytes.
 func TestBrokenStream(t *testing.T) {
 	body := make([]byte, 1<<20)
-	rand.New(rand.NewSource(1)).Read(body) //nolint:gosec // any bytes
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range body {
+		body[i] = byte(rng.Uint32())
+	}
 	w, f := object(t, body)
 	w.AddFault(simulator.Fault{Service: "s3", Operation: "GetObject", Kind: simulator.FaultLost, Times: 3})
 	if got := read(t, f, 100, 1<<20-200); got != string(body[100:1<<20-100]) {
@@ -182,6 +186,7 @@ func TestBucketErrors(t *testing.T) {
 		t.Errorf("the error tells credentials: %v", err)
 	}
 	start := time.Now()
+	w.Client = w.open(t, payer, aws.Config{Timeout: 200 * time.Millisecond})
 	w.AddFault(simulator.Fault{Service: "s3", Kind: simulator.FaultHang, Times: -1})
 	if _, err := w.store(t, "s3://cur/x").Files(t.Context(), ""); err == nil || time.Since(start) > 10*time.Second {
 		t.Errorf("Files without an answer: %v after %s", err, time.Since(start))

@@ -96,7 +96,7 @@ func (call signedCall) try(ctx context.Context, cfg aws.Config, body []byte, out
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)

@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -130,7 +131,7 @@ func (w *world) open(t *testing.T, account agreement.AccountID, c aws.Config) *a
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	c.BootstrapRole = role
-	c.Timeout = 300 * time.Millisecond
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	c.Backoff = time.Millisecond
 	client, err := aws.Open(t.Context(), c)
 	check(t, err)

@@ -51,7 +51,7 @@ type listBillingViewsIn struct {
 	ActiveTimeRange                 *struct{ ActiveAfterInclusive, ActiveBeforeInclusive *epoch }
 	Arns                            []string
 	BillingViewTypes                []string
-	OwnerAccountId, SourceAccountId string //nolint:revive // AWS's names
+	OwnerAccountId, SourceAccountId string
 	MaxResults                      int
 	NextToken                       string
 }
@@ -106,7 +106,7 @@ var invoicingOps = map[string]operation{
 
 // An invoiceFilter is what the list looks at in an invoice summary.
 type invoiceFilter struct {
-	InvoiceId     string //nolint:revive // AWS's name
+	InvoiceId     string
 	IssuedDate    epoch
 	BillingPeriod struct{ Month, Year int }
 	Entity        struct{ InvoicingEntity string }

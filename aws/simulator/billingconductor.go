@@ -40,7 +40,7 @@ func (g *billingGroup) arn() string {
 type createBillingGroupIn struct {
 	Name, Description string
 	AccountGrouping   struct {
-		LinkedAccountIds          []string //nolint:revive // AWS's name
+		LinkedAccountIds          []string
 		ResponsibilityTransferArn string
 	}
 	ComputationPreference struct{ PricingPlanArn string }

@@ -15,7 +15,7 @@ import (
 
 // Secret is the secret access key of every long-term key. The access key id says whose it is:
 // "AKIA" and the account's twelve digits. It is no secret: it opens nothing but the simulator.
-const Secret = "simulator" //nolint:gosec // see above
+const Secret = "simulator"
 
 // A caller is who signed a request.
 type caller struct {
@@ -112,7 +112,7 @@ func sign(r *http.Request, body []byte, secret, day, region, name, headers strin
 	}
 	var b strings.Builder
 	b.WriteString(r.Method + "\n" + canonicalPath(r.URL, name) + "\n" + canonicalQuery(r.URL) + "\n")
-	for _, h := range strings.Split(headers, ";") {
+	for h := range strings.SplitSeq(headers, ";") {
 		v := strings.Join(r.Header.Values(h), ",")
 		switch h {
 		case "host":

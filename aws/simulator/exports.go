@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -143,10 +144,7 @@ func describeReports(s *Simulator, c caller, in pageIn) (any, error) {
 		if r.owner != c.Account {
 			continue
 		}
-		w := map[string]any{}
-		for k, v := range r.definition {
-			w[k] = v
-		}
+		w := maps.Clone(r.definition)
 		status := map[string]any{}
 		if at, n := r.last(s.now()); n > 0 {
 			status["lastDelivery"], status["lastStatus"] = formatDelivery(at), "SUCCESS"

@@ -107,7 +107,7 @@ func (a *account) wire() map[string]any {
 
 var twelveDigits = regexp.MustCompile(`^\d{12}$`)
 
-type describeAccountIn struct{ AccountId string } //nolint:revive // AWS's name
+type describeAccountIn struct{ AccountId string }
 
 func describeAccount(s *Simulator, c caller, in describeAccountIn) (any, error) {
 	o, err := s.managed(c)

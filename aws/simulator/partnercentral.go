@@ -106,7 +106,7 @@ func (s *Simulator) program(c caller, identifier string) (*program, error) {
 	return nil, notFound("ProgramManagementAccount", identifier)
 }
 
-type createProgramIn struct{ Catalog, Program, DisplayName, AccountId string } //nolint:revive // AWS's names
+type createProgramIn struct{ Catalog, Program, DisplayName, AccountId string }
 
 func createProgram(s *Simulator, c caller, in createProgramIn) (any, error) {
 	switch {
@@ -156,7 +156,7 @@ func wanted(filter []string, value string) bool {
 
 type listProgramsIn struct {
 	channelPaging
-	DisplayNames, Programs, AccountIds, Statuses []string //nolint:revive // AWS's names
+	DisplayNames, Programs, AccountIds, Statuses []string
 }
 
 func listPrograms(s *Simulator, c caller, in listProgramsIn) (any, error) {
@@ -212,7 +212,7 @@ func deleteProgram(s *Simulator, c caller, in updateIn) (any, error) {
 }
 
 type createRelationshipIn struct {
-	Catalog, AssociationType, ProgramManagementAccountIdentifier, AssociatedAccountId string //nolint:revive // AWS's names
+	Catalog, AssociationType, ProgramManagementAccountIdentifier, AssociatedAccountId string
 	DisplayName, ResaleAccountModel, Sector                                           string
 }
 
@@ -303,7 +303,7 @@ func getRelationship(s *Simulator, c caller, in updateIn) (any, error) {
 
 type listRelationshipsIn struct {
 	channelPaging
-	AssociatedAccountIds, AssociationTypes, DisplayNames, ProgramManagementAccountIdentifiers []string //nolint:revive // AWS's names
+	AssociatedAccountIds, AssociationTypes, DisplayNames, ProgramManagementAccountIdentifiers []string
 }
 
 func listRelationships(s *Simulator, c caller, in listRelationshipsIn) (any, error) {

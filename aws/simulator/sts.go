@@ -22,7 +22,7 @@ var stsOps = map[string]operation{
 	"GetCallerIdentity": op(getCallerIdentity),
 }
 
-type assumeRoleIn struct{ RoleArn, RoleSessionName, DurationSeconds, ExternalId string } //nolint:revive // AWS's names
+type assumeRoleIn struct{ RoleArn, RoleSessionName, DurationSeconds, ExternalId string }
 
 var (
 	roleArn     = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/(?:[\w+=,.@/-]*/)?([\w+=,.@-]+)$`)

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -194,7 +195,11 @@ func restPath(op string) string {
 type answered struct {
 	input [sha256.Size]byte
 	out   any
+	at    time.Time
 }
+
+// tokenMemory is how long a token is remembered.
+const tokenMemory = 24 * time.Hour
 
 // once carries the operation out, or repeats its earlier answer when the request has the same
 // idempotency token and the same input.
@@ -207,7 +212,7 @@ func (s *Simulator) once(svc *service, name string, c caller, r *http.Request, i
 	token := r.Header.Get("X-Amzn-Client-Token") + in.Lower + in.Upper
 	key := strings.Join([]string{svc.name, name, c.Account, token}, " ")
 	hash := sha256.Sum256(input)
-	if a, ok := s.tokens[key]; ok && token != "" {
+	if a, ok := s.tokens[key]; ok && token != "" && s.now().Before(a.at.Add(tokenMemory)) {
 		if a.input == hash {
 			return a.out, nil
 		}
@@ -219,7 +224,7 @@ func (s *Simulator) once(svc *service, name string, c caller, r *http.Request, i
 	}
 	out, err := svc.ops[name](s, c, input)
 	if err == nil && token != "" {
-		s.tokens[key] = answered{hash, out}
+		s.tokens[key] = answered{hash, out, s.now()}
 	}
 	return out, err
 }
@@ -274,9 +279,7 @@ func (svc *service) writeError(w http.ResponseWriter, e *Error) {
 		return
 	}
 	body := map[string]any{svc.message: e.Message}
-	for k, v := range e.Fields {
-		body[k] = v
-	}
+	maps.Copy(body, e.Fields)
 	if e.Reason != "" {
 		key := "reason"
 		if svc.message == "Message" {
