@@ -401,7 +401,7 @@ func row(as assessment, status string, documents []invoice.Document) AgreementRo
 // openMonths lists the earlier months of the chosen agreements that are not settled: with a state
 // that needs somebody, or without any run though they are due (I7).
 func (r *run) openMonths(ctx context.Context) ([]OpenMonth, error) {
-	records, err := r.DB.Months(ctx, store.MonthFilter{To: r.Month.Add(-1)})
+	records, err := r.DB.Months(ctx, store.MonthFilter{To: r.Month.Add(-1), Brief: true})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -119,15 +120,16 @@ func (c *checker) audit(ctx context.Context) error {
 
 // head compares the end of a chain with what was written down of it.
 func (c *checker) head(ctx context.Context, name string, seq int64, hash string) error {
-	return each(ctx, c.q, func(r *sql.Rows) error {
-		var n int64
-		var h string
-		err := r.Scan(&n, &h)
-		if err == nil && (n != seq || h != hash) {
-			c.find(FindingAudit, name, "ends at %d (%s), should end at %d (%s)", seq, hash, n, h)
-		}
+	var n int64
+	var h string
+	err := one(ctx, c.q, []any{&n, &h}, `select seq, hash from heads where name = $1`, name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
-	}, `select seq, hash from heads where name = $1`, name)
+	}
+	if n != seq || h != hash {
+		c.find(FindingAudit, name, "ends at %d (%s), should end at %d (%s)", seq, hash, n, h)
+	}
+	return nil
 }
 
 // row compares a row with the audit log's newest entry about it.

@@ -151,23 +151,27 @@ func (db *DB) Close() error {
 	return errors.Join(errs...)
 }
 
-// prepareDir makes or finds the data folder.
+// prepareDir makes or finds the data folder. With PostgreSQL it holds the blobs, unless they are
+// elsewhere.
 func prepareDir(o Options) error {
-	if o.Dir == "" {
+	switch {
+	case o.Dir == "" && o.URL != "" && o.Blobs != nil:
+		return nil
+	case o.Dir == "":
 		return errors.New("no data folder named")
-	}
-	if o.Create {
+	case o.Create:
 		if err := os.MkdirAll(o.Dir, 0o750); err != nil { // invoices are nobody else's business
 			return err
 		}
 		return disk{}.syncDir(filepath.Dir(filepath.Clean(o.Dir)))
 	}
+	name := filepath.Join(o.Dir, databaseFile)
 	if o.URL != "" {
-		return nil // the schema says whether there is data
+		name = o.Dir
 	}
-	_, err := os.Stat(filepath.Join(o.Dir, databaseFile))
+	_, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return ErrNone
+		return fmt.Errorf("%w in the folder %s", ErrNone, o.Dir)
 	}
 	return err
 }

@@ -81,3 +81,19 @@ func TestLeftovers(t *testing.T) {
 		t.Errorf("the leftover is still there: %v", err)
 	}
 }
+
+// TestRestore takes the copy that docs/STORAGE.md describes, while the store is in use: the
+// database first, the blobs after it.
+func TestRestore(t *testing.T) {
+	p := dataDir{filepath.Join(t.TempDir(), "data")}
+	copied := dataDir{filepath.Join(t.TempDir(), "copy")}
+	storetest.Restore(t, p, copied, func() {
+		if err := os.MkdirAll(copied.dir, 0o750); err != nil {
+			t.Fatal(err)
+		}
+		p.Exec(t, `vacuum into '`+filepath.Join(copied.dir, "arrears.db")+`'`)
+		if err := os.CopyFS(filepath.Join(copied.dir, "blobs"), os.DirFS(filepath.Join(p.dir, "blobs"))); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -28,8 +28,34 @@ import (
 
 // A Postgres is a private server for one test: in a temporary folder, on loopback, without fsync.
 type Postgres struct {
+	bin     string // folder of the server's programs
 	url     url.URL
 	schemas atomic.Int64
+}
+
+// Restore checks that pg_dump and pg_restore copy a store.
+func (p *Postgres) Restore(t *testing.T) {
+	t.Helper()
+	original := &postgresPlace{server: p, url: p.URL(t), dir: filepath.Join(t.TempDir(), "data")}
+	must(t, p.exec(t.Context(), p.url.String(), `create database restored`))
+	u, err := url.Parse(original.url)
+	must(t, err)
+	u.Path = "/restored"
+	copied := &postgresPlace{server: p, url: u.String(), dir: filepath.Join(t.TempDir(), "copy")}
+	Restore(t, original, copied, func() {
+		file := filepath.Join(t.TempDir(), "arrears.pgdump")
+		from, to := p.url, p.url
+		to.Path = "/restored"
+		for _, cmd := range []*exec.Cmd{
+			exec.Command(filepath.Join(p.bin, "pg_dump"), "--format=custom", "--schema", u.Query().Get("search_path"), "--file", file, from.String()), //nolint:gosec,noctx // a test's
+			exec.Command(filepath.Join(p.bin, "pg_restore"), "--exit-on-error", "--dbname", to.String(), file),                                        //nolint:gosec,noctx // a test's
+		} {
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", cmd, err, out)
+			}
+		}
+		must(t, os.CopyFS(copied.dir, os.DirFS(original.dir)))
+	})
 }
 
 // StartPostgres starts a server and stops it when the test ends, or when the test is killed.
@@ -66,6 +92,7 @@ func StartPostgres(t *testing.T) *Postgres {
 	for range 3 { // the port may be taken between the choice and the start
 		var p *Postgres
 		if p, err = start(t, dir, filepath.Join(bin, "postgres"), data, as); err == nil {
+			p.bin = bin
 			return p
 		}
 	}

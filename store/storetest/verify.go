@@ -120,6 +120,7 @@ func tamper(t *testing.T, p Place) {
 		{"audit time", `update audit set at = '2020-01-01T00:00:00Z' where seq = 4`, store.FindingAudit, "audit/4"},
 		{"audit entry gone", `delete from audit where seq = 4`, store.FindingAudit, "audit/5"},
 		{"last audit entry gone", `delete from audit where seq = (select max(seq) from audit)`, store.FindingAudit, "audit"},
+		{"where the audit log ends", `delete from heads where name = 'audit'`, store.FindingAudit, "audit"},
 		{"audit log gone", `delete from audit`, store.FindingAudit, "audit"},
 		{"evidence named that is not there", `update scans set blob = 'sha256:0000000000000000000000000000000000000000000000000000000000000000'`, store.FindingBlob, "sha256:0000"},
 	} {
@@ -196,5 +197,25 @@ func Same(t *testing.T, a, b Place) {
 	}
 	if diff := cmp.Diff(dumps[0].String(), dumps[1].String()); diff != "" {
 		t.Errorf("dumps differ (-first +second):\n%s", diff)
+	}
+}
+
+// Restore checks that what backup copies from a store in use is the same store.
+func Restore(t *testing.T, original, copied Place, backup func()) {
+	t.Helper()
+	db := create(t, original)
+	fill(t, db)
+	var want, got bytes.Buffer
+	must(t, db.Dump(t.Context(), &want))
+	backup()
+	restored := open(t, copied, store.Options{Write: true})
+	wantClean(t, restored)
+	must(t, restored.Dump(t.Context(), &got))
+	if diff := cmp.Diff(want.String(), got.String()); diff != "" {
+		t.Errorf("the copy differs (-original +copy):\n%s", diff)
+	}
+	d := issue(t, restored, issuance(t, restored, "AGR-9")) // and it goes on where the original was
+	if d.Number != "DE-2026-000004" {
+		t.Errorf("the copy's next number is %s, want DE-2026-000004", d.Number)
 	}
 }
