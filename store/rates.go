@@ -3,10 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/arrears-billing/arrears/calendar"
 )
@@ -26,28 +26,28 @@ type Rate struct {
 // returns how many. What is there is kept: a corrected rate is a new version.
 func (db *DB) PutRates(ctx context.Context, by string, rates []Rate) (written int, err error) {
 	err = db.update(ctx, "rates", func(x *tx) error {
-		written = 0
+		last, err := newestRates(ctx, x, rates)
+		if err != nil {
+			return err
+		}
+		var fresh []Rate
 		digests := map[string]bool{}
 		for _, r := range rates {
-			var last string
-			r.Version = 0
-			err := one(ctx, x, []any{&r.Version, &last}, `select version, value from rates
-				where source = $1 and from_code = $2 and to_code = $3 and date = $4 order by version desc limit 1`,
-				r.Source, r.From, r.To, r.Date.String())
-			if err != nil && !errors.Is(err, ErrNotFound) {
-				return err
-			}
-			if err == nil && last == r.Value {
+			before := last[r.key()]
+			if before.Version > 0 && before.Value == r.Value {
 				continue
 			}
-			_, err = x.ExecContext(ctx, `insert into rates (source, from_code, to_code, date, version, value, digest) values ($1, $2, $3, $4, $5, $6, $7)`,
-				r.Source, r.From, r.To, r.Date.String(), r.Version+1, r.Value, r.Digest)
-			if err != nil {
-				return fmt.Errorf("%s %s/%s %s: %w", r.Source, r.From, r.To, r.Date, err)
-			}
-			written++
+			r.Version = before.Version + 1
+			last[r.key()] = r
+			fresh = append(fresh, r)
 			digests[r.Digest] = true
 		}
+		for chunk := range slices.Chunk(fresh, insertRates) {
+			if err := x.putRates(ctx, chunk); err != nil {
+				return err
+			}
+		}
+		written = len(fresh)
 		for _, digest := range slices.Sorted(maps.Keys(digests)) {
 			rows, err := rateRows(ctx, x, ` where digest = $1`+rateOrder, digest)
 			if err != nil {
@@ -65,6 +65,55 @@ func (db *DB) PutRates(ctx context.Context, by string, rates []Rate) (written in
 	return written, nil
 }
 
+type rateKey struct{ source, from, to, date string }
+
+func (r Rate) key() rateKey { return rateKey{r.Source, r.From, r.To, r.Date.String()} }
+
+// newestRates returns the newest versions that are kept of the rates' sources, between their first
+// and last date: a file holds most of what lies there, so it is read at once.
+func newestRates(ctx context.Context, q queryer, rates []Rate) (map[rateKey]Rate, error) {
+	spans := map[string]RateFilter{}
+	for _, r := range rates {
+		f, ok := spans[r.Source]
+		if !ok {
+			f = RateFilter{Source: r.Source, Since: r.Date, Until: r.Date}
+		}
+		if r.Date.Before(f.Since) {
+			f.Since = r.Date
+		}
+		if r.Date.After(f.Until) {
+			f.Until = r.Date
+		}
+		spans[r.Source] = f
+	}
+	newest := map[rateKey]Rate{}
+	for _, f := range spans {
+		list, err := filterRates(ctx, q, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list {
+			newest[r.key()] = r
+		}
+	}
+	return newest, nil
+}
+
+// insertRates is how many rates one statement inserts: the ECB's history has 200,000.
+const insertRates = 200
+
+func (x *tx) putRates(ctx context.Context, rates []Rate) error {
+	var values []string
+	var args []any
+	for i, r := range rates {
+		n := 7 * i
+		values = append(values, fmt.Sprintf("($%d, $%d, $%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7))
+		args = append(args, r.Source, r.From, r.To, r.Date.String(), r.Version, r.Value, r.Digest)
+	}
+	_, err := x.ExecContext(ctx, `insert into rates (source, from_code, to_code, date, version, value, digest) values `+strings.Join(values, ", "), args...)
+	return err
+}
+
 // A RateFilter narrows Rates; empty fields ask for nothing.
 type RateFilter struct {
 	Source       string
@@ -74,18 +123,34 @@ type RateFilter struct {
 
 // Rates returns the newest version of the rates that the filter asks for, by source, pair and date.
 func (db *DB) Rates(ctx context.Context, f RateFilter) ([]Rate, error) {
-	w := where{conds: []string{`version = (select max(version) from rates n where n.source = r.source
-		and n.from_code = r.from_code and n.to_code = r.to_code and n.date = r.date)`}}
+	list, err := filterRates(ctx, db.read, f)
+	if err != nil {
+		return nil, fmt.Errorf("rates: %w", err)
+	}
+	return list, nil
+}
+
+func filterRates(ctx context.Context, q queryer, f RateFilter) ([]Rate, error) {
+	var w where
 	w.and("source = $%d", f.Source)
 	w.and("from_code = $%d", f.From)
 	w.and("to_code = $%d", f.To)
 	w.and("date >= $%d", f.Since.String())
 	w.and("date <= $%d", f.Until.String())
-	list, err := rateRows(ctx, db.read, w.String()+rateOrder, w.args...)
+	list, err := rateRows(ctx, q, w.String()+rateOrder, w.args...)
 	if err != nil {
-		return nil, fmt.Errorf("rates: %w", err)
+		return nil, err
 	}
-	return list, nil
+	// Of the versions of a rate the newest comes last.
+	newest := list[:0]
+	for _, r := range list {
+		if n := len(newest); n > 0 && newest[n-1].key() == r.key() {
+			newest[n-1] = r
+		} else {
+			newest = append(newest, r)
+		}
+	}
+	return newest, nil
 }
 
 const rateOrder = ` order by source, from_code, to_code, date, version`
