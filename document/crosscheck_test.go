@@ -40,7 +40,7 @@ func figuresOf(d invoice.Document) figures {
 // same numbers (I10).
 func TestRenderingsAgree(t *testing.T) {
 	for i, d := range corpus(t) {
-		if i%4 != 0 && len(d.Lines) < 5000 {
+		if i%6 != 0 && len(d.Lines) < 4000 {
 			continue
 		}
 		want := figuresOf(d)
@@ -223,7 +223,7 @@ func pdfText(t *testing.T, b []byte) string {
 // What a person reads in the PDF is what the JSON says: number, totals, tax, and each line's net.
 func TestPDFSaysTheSame(t *testing.T) {
 	for i, d := range corpus(t) {
-		if i%20 != 0 && len(d.Lines) < 5000 {
+		if i%24 != 0 && len(d.Lines) < 4000 {
 			continue
 		}
 		b, err := PDF(d)

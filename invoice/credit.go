@@ -133,7 +133,7 @@ func Correct(original Document, in Input, reason string) (Document, error) {
 type remainder struct {
 	lines              []Line // those of the document, then lines that only corrections have
 	own                int    // how many are the document's
-	whole              []bool // nothing of the line was corrected
+	whole              []bool // what is left of the line still has a source and a rate
 	net, tax, national currency.Decimal
 }
 
@@ -141,8 +141,9 @@ type remainder struct {
 // else to the one with the same key; others stand by themselves.
 func remains(original Document, corrections []Document) remainder {
 	r := remainder{lines: slices.Clone(original.Lines), own: len(original.Lines), whole: make([]bool, len(original.Lines))}
-	for i := range r.whole {
+	for i := range r.lines {
 		r.whole[i] = true
+		r.lines[i].ownSource()
 	}
 	r.addTotals(original)
 	for _, c := range corrections {
@@ -154,15 +155,24 @@ func remains(original Document, corrections []Document) remainder {
 			i := r.index(l)
 			if i < 0 {
 				l.CorrectsLine = nil
-				r.lines, r.whole = append(r.lines, l), append(r.whole, false)
+				l.ownSource()
+				r.lines, r.whole = append(r.lines, l), append(r.whole, true)
 				continue
 			}
-			r.whole[i] = false
-			r.lines[i].Exact = r.lines[i].Exact.Add(l.Exact)
-			r.lines[i].Net.Number = r.lines[i].Net.Number.Add(l.Net.Number)
+			of := &r.lines[i]
+			of.Exact = of.Exact.Add(l.Exact)
+			of.Net.Number = of.Net.Number.Add(l.Net.Number)
+			if r.whole[i] = r.whole[i] && sameConversion(*of, l); r.whole[i] && l.Source != nil {
+				of.Source.Number = of.Source.Number.Add(l.Source.Number)
+			}
 		}
 	}
 	return r
+}
+
+// sameConversion says whether two lines have the same source currency and rate, or both none.
+func sameConversion(a, b Line) bool {
+	return sourceCurrency(a) == sourceCurrency(b) && compareRates(a.Rate, b.Rate) == 0
 }
 
 func (r *remainder) addTotals(d Document) {
@@ -172,12 +182,35 @@ func (r *remainder) addTotals(d Document) {
 	}
 }
 
+// ownSource gives the line a source amount of its own, which can be changed.
+func (l *Line) ownSource() {
+	if l.Source != nil {
+		source := *l.Source
+		l.Source = &source
+	}
+}
+
 // index finds the line that l corrects, -1 if there is none.
 func (r *remainder) index(l Line) int {
 	if l.CorrectsLine != nil {
 		return slices.IndexFunc(r.lines[:r.own], func(o Line) bool { return o.Position == *l.CorrectsLine })
 	}
-	return slices.IndexFunc(r.lines, func(o Line) bool { return compareLines(o, l) == 0 })
+	return indexLine(r.lines, l)
+}
+
+// indexLine finds the line with l's key, -1 if there is none. One that lost source and rate, since
+// a part of it was given back, has the key of any rate.
+func indexLine(lines []Line, l Line) int {
+	if i := slices.IndexFunc(lines, func(o Line) bool { return compareLines(o, l) == 0 }); i >= 0 {
+		return i
+	}
+	key := func(l Line) Line {
+		l.Source, l.Rate = nil, nil
+		return l
+	}
+	return slices.IndexFunc(lines, func(o Line) bool {
+		return (o.Source == nil || l.Source == nil) && compareLines(key(o), key(l)) == 0
+	})
 }
 
 // choose returns the lines to give back: the chosen ones, or all that remain.
@@ -232,11 +265,17 @@ func (r *remainder) take(i int, amount *currency.Decimal) Line {
 	if part {
 		l.Exact, l.Net.Number = *amount, *amount
 	}
-	if part || !r.whole[i] {
+	return take(l, i < r.own, r.whole[i] && !part)
+}
+
+// take makes a line of a correction from what is left of a line: it names the line if that is the
+// document's own, and has a source and a rate only as a whole.
+func take(l Line, own, whole bool) Line {
+	if !whole {
 		l.Source, l.Rate = nil, nil
 	}
 	l.CorrectsLine = nil
-	if i < r.own {
+	if own {
 		position := l.Position
 		l.CorrectsLine = &position
 	}

@@ -272,13 +272,15 @@ func rates(priced []rating.Priced) []Rate {
 			list = append(list, entry)
 		}
 	}
-	slices.SortFunc(list, func(a, b Rate) int {
-		return cmp.Or(
-			cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.AWSInvoice, b.AWSInvoice),
-			a.Date.Compare(b.Date), cmp.Compare(a.Source, b.Source), a.Rate.Cmp(b.Rate), cmp.Compare(a.Markup, b.Markup),
-		)
-	})
+	slices.SortFunc(list, compareDocumentRates)
 	return list
+}
+
+func compareDocumentRates(a, b Rate) int {
+	return cmp.Or(
+		cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.AWSInvoice, b.AWSInvoice),
+		a.Date.Compare(b.Date), cmp.Compare(a.Source, b.Source), a.Rate.Cmp(b.Rate), cmp.Compare(a.Markup, b.Markup),
+	)
 }
 
 func money(d currency.Decimal, c currency.Code) Money { return Money{d, c.MinorUnits()} }
