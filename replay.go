@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,6 @@ import (
 	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
 	"github.com/arrears-billing/arrears/invoice"
-	"github.com/arrears-billing/arrears/rating"
 	"github.com/arrears-billing/arrears/store"
 )
 
@@ -135,11 +135,10 @@ func (e *Engine) replayMonth(ctx context.Context, v *view, rec store.Month) (Agr
 		r.Lines[i].Cause = cause(r.Lines[i])
 	}
 	if len(issued) > 0 && len(now) == 1 {
-		draft, err := delta(issued[0], issued, now[0], correctionID(rec, issued), "")
-		if err != nil {
-			return r, now, as.evidence, err
+		draft, err := invoice.Delta(issued[0], corrections(issued, issued[0]), now[0], correctionID(rec, issued), "")
+		if err == nil {
+			r.Proposed = &draft // else only the whole can be credited and issued anew, and applying a delta says why
 		}
-		r.Proposed = &draft
 	}
 	return r, now, as.evidence, nil
 }
@@ -252,51 +251,15 @@ func (e *Engine) correct(ctx context.Context, dir *directory, rec store.Month, n
 // delta drafts the document over the differences between a month as issued, net of corrections,
 // and as it is now: a supplementary invoice or a credit note, to the original's parties.
 func delta(original invoice.Document, issued []invoice.Document, now invoice.Document, id, reason string) (invoice.Document, error) {
-	in := invoice.Input{
-		ID: id, Agreement: original.Agreement, Month: original.Month, PurchaseOrder: original.PurchaseOrder,
-		Currency: original.Currency, First: original.First, Final: original.Final,
-	}
+	const hint = "arrears replay --apply full credits it and issues it anew"
 	if len(now.Lines) > 0 && now.Currency != original.Currency {
-		return invoice.Document{}, wrong("currency_changed", "arrears replay --apply full credits it and issues it anew", "%s was issued in %s and is %s now", original.ID, original.Currency, now.Currency)
+		return invoice.Document{}, wrong("currency_changed", hint, "%s was issued in %s and is %s now", original.ID, original.Currency, now.Currency)
 	}
-	seller := map[LineKey]rating.SellerLine{}
-	add := func(l invoice.Line, sign currency.Decimal) {
-		k := keyOf(l)
-		if l.Source == nil {
-			s := seller[k]
-			s.Section, s.Label, s.How = l.Section, l.Label, l.How
-			s.Exact = currency.Amount{Number: s.Exact.Number.Add(l.Exact.Mul(sign)), Currency: original.Currency}
-			seller[k] = s
-			return
-		}
-		p := rating.Priced{
-			Disposition: rating.Billed, Section: l.Section, Account: k.Account, Product: k.Product, Label: l.Label, Invoice: k.Invoice,
-			Source: currency.Amount{Number: l.Source.Number.Mul(sign), Currency: l.Source.Currency},
-			Exact:  currency.Amount{Number: l.Exact.Mul(sign), Currency: original.Currency},
-		}
-		for _, r := range slices.Concat(now.Rates, original.Rates) {
-			if r.From == l.Source.Currency && r.AWSInvoice == k.Invoice && l.Rate != nil && r.Rate.Equal(*l.Rate) {
-				p.Rate = currency.Rate{From: r.From, To: r.To, Value: r.Rate, Source: r.Source, Date: r.Date, AWSInvoice: r.AWSInvoice, Markup: r.Markup}
-			}
-		}
-		if p.Rate.Value.IsZero() && l.Rate != nil {
-			p.Rate = currency.Rate{From: l.Source.Currency, To: original.Currency, Value: *l.Rate, AWSInvoice: k.Invoice}
-		}
-		in.Priced = append(in.Priced, p)
+	d, err := invoice.Delta(original, corrections(issued, original), now, id, reason)
+	if errors.Is(err, invoice.ErrTaxChanged) {
+		return d, wrong("tax_changed", hint, "%v", err)
 	}
-	one := currency.MustParse("1")
-	for _, d := range issued {
-		for _, l := range d.Signed().Lines {
-			add(l, one.Neg())
-		}
-	}
-	for _, l := range now.Signed().Lines {
-		add(l, one)
-	}
-	for _, s := range seller {
-		in.SellerLines = append(in.SellerLines, s)
-	}
-	return invoice.Correct(original, in, reason)
+	return d, err
 }
 
 // A LineDifference is a line of the month that is not as it was issued: exact amounts, signed.

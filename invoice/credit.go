@@ -90,45 +90,6 @@ func correction(original Document, id, reason string) Document {
 	return d
 }
 
-// Correct drafts the document over the differences of a month, given as charges and seller lines:
-// a supplementary invoice, or a credit note when they sum to less than 0. It has the original's
-// parties, names it, and keeps its tax category and percentage (issue dates and rates of the
-// national currency too: what is corrected is corrected as it was taxed).
-func Correct(original Document, in Input, reason string) (Document, error) {
-	if original.Number == nil || original.IssueDate == nil {
-		return Document{}, fmt.Errorf("correct %s: it is not issued", original.ID)
-	}
-	lines, reasons := draftLines(in)
-	if len(reasons) > 0 {
-		return Document{}, fmt.Errorf("correct %s: %s", *original.Number, reasons[0].Text)
-	}
-	d := correction(original, in.ID, reason)
-	d.Kind, d.Rates = KindInvoice, rates(in.Priced)
-	d.Lines = lines
-	net := round(lines, in.Currency.MinorUnits())
-	tax := currency.Zero
-	for _, t := range original.Tax {
-		amount := currency.Percent(net, t.Percent).Round(t.Amount.Places)
-		tax = tax.Add(amount)
-		t.Base, t.Amount = money(net, d.Currency), money(amount, d.Currency)
-		d.Tax = append(d.Tax, t)
-	}
-	if !slices.ContainsFunc(lines, func(l Line) bool { return l.Rate != nil }) {
-		d.Rates = []Rate{} // none was used
-	}
-	d.Totals = totals(net, tax, d.Currency)
-	if n := original.TaxNational; n != nil {
-		national := *n
-		national.Amount = money(tax.Mul(n.Rate.Value).Round(n.Currency.MinorUnits()), n.Currency)
-		d.TaxNational = &national
-	}
-	if net.Sign() < 0 {
-		d = d.flipped()
-		d.Kind = KindCreditNote
-	}
-	return d, nil
-}
-
 // A remainder is what is left of a document after corrections, with the signs of the document.
 type remainder struct {
 	lines              []Line // those of the document, then lines that only corrections have
