@@ -154,8 +154,7 @@ func (d *desk) facts(ctx context.Context, c *agreement.Case) (agreement.Facts, e
 		}
 	}
 	for id, l := range d.lives {
-		running := l.Status != agreement.Failed && l.Status != agreement.Terminated
-		f.Shared = f.Shared || id != c.Life.Agreement && running && l.Relationship != "" && l.Relationship == c.Life.Relationship
+		f.Shared = f.Shared || id != c.Life.Agreement && l.Relationship != "" && l.Relationship == c.Life.Relationship
 	}
 	for _, o := range d.orders {
 		f.Followed = f.Followed || o.Follows == c.Life.Agreement && o.InProcess()

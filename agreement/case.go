@@ -46,7 +46,7 @@ type Facts struct {
 	// Usage lists closed months, ascending, each with the accounts that had usage in it. A month
 	// whose delivery is missing is not in the list: unknown, not without usage (domain.md W41).
 	Usage []Usage
-	// Shared: another agreement of the organisation, not ended, holds the same relationship.
+	// Shared: another agreement of the organisation holds the same relationship.
 	Shared bool
 	// Followed: an order in process takes over from this agreement.
 	Followed bool

@@ -293,9 +293,8 @@ func (c *Case) firstMonth() calendar.Month {
 
 func (c *Case) billingGroupSeen(now time.Time, a Answer) error {
 	if f := FaultOf(a.Err); f != nil {
-		if f.Kind == Conflict { // made in between: look again
-			c.pass.looked = nil
-			return nil
+		if f.Kind == Conflict {
+			return c.again(now, f)
 		}
 		return c.waitFault(now, f)
 	}
@@ -315,8 +314,7 @@ func (c *Case) billingGroupSeen(now time.Time, a Answer) error {
 func (c *Case) relationshipSeen(now time.Time, a Answer) error {
 	if f := FaultOf(a.Err); f != nil {
 		if _, create := a.To.(CreateRelationship); create && f.Kind == Conflict {
-			c.pass.looked = nil
-			return nil
+			return c.again(now, f)
 		}
 		if _, program := a.To.(GetProgramAccount); program && f.Kind == NotFound {
 			return c.wait(now, "program_missing", "")
@@ -346,8 +344,7 @@ func (c *Case) relationshipSeen(now time.Time, a Answer) error {
 func (c *Case) handshakeSeen(now time.Time, a Answer) error {
 	if f := FaultOf(a.Err); f != nil {
 		if _, create := a.To.(CreateHandshake); create && f.Kind == Conflict {
-			c.pass.looked = nil
-			return nil
+			return c.again(now, f)
 		}
 		return c.waitFault(now, f)
 	}
@@ -355,8 +352,11 @@ func (c *Case) handshakeSeen(now time.Time, a Answer) error {
 	case []ChannelHandshake:
 		var found *ChannelHandshake
 		for i, h := range v {
-			open := h.Status == HandshakePending || (h.Status == HandshakeAccepted && h.End.After(now))
-			if open && (found == nil || h.Status == HandshakeAccepted) {
+			// A term that was accepted under an earlier agreement is not this customer's word, unless
+			// this one takes the transfer over, or AWS allows no other while it runs.
+			inForce := h.Status == HandshakeAccepted && h.End.After(now) &&
+				(!h.Created.Before(c.Order.DoneAt(StepTransfer)) || c.Order.Invited.Adopted || c.seen("conflict"))
+			if inForce || (h.Status == HandshakePending && found == nil) {
 				found = &v[i]
 			}
 		}
@@ -369,6 +369,17 @@ func (c *Case) handshakeSeen(now time.Time, a Answer) error {
 		c.offered(now, v)
 	}
 	return c.phase("offered", now)
+}
+
+// again looks once more when AWS says that what is to be made is there already: it was made in
+// between. If it is still not to be seen, Operations has to look.
+func (c *Case) again(now time.Time, f *Fault) error {
+	if c.seen("conflict") {
+		return c.waitFault(now, f)
+	}
+	c.pass.looked = nil
+	c.look("conflict", true)
+	return nil
 }
 
 // offered keeps a service term.

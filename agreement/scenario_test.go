@@ -333,7 +333,7 @@ func (w *world) run(words []string) error {
 }
 
 // fill sets an order's fields from a line.
-func (o *Order) fill(t testing.TB, args map[string]string) {
+func (o *Order) fill(t reporter, args map[string]string) {
 	for k, v := range args {
 		switch k {
 		case "account":

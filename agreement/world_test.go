@@ -7,30 +7,40 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/arrears-billing/arrears/currency"
 )
 
+// A reporter is a test or a random one.
+type reporter interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Context() context.Context
+}
+
 // A world is a reseller in memory: its records, its AWS, a clock. Cases are kept as JSON, so that
 // every load is what a new process would see.
 type world struct {
-	t        testing.TB
+	t        reporter
 	now      time.Time
 	aws      *fakeAWS
 	register Register
 	settings *Settings
 
 	orders  map[string][]byte
+	ended   map[string]*Order
 	cases   map[string]caseRecord // by agreement
 	usage   []Usage
 	settled bool
 	events  []Event // delivered, in order
 	sent    map[string]bool
-	last    string // id of the last order
-	token   string // of the last draft by Operations
-	saves   func() error
+	last    string                // id of the last order
+	token   string                // of the last draft by Operations
+	settle  func(*Agreement) bool // nil: settled
+	saves   func(after bool)      // may end the process
 }
 
 type caseRecord struct{ agreement, life []byte }
@@ -40,10 +50,10 @@ const (
 	testAccount AccountID = "111122223333"
 )
 
-func newWorld(t testing.TB, now time.Time) *world {
+func newWorld(t reporter, now time.Time) *world {
 	w := &world{
 		t: t, now: now, aws: newFakeAWS(now), settings: DefaultSettings(),
-		orders: make(map[string][]byte), cases: make(map[string]caseRecord), sent: make(map[string]bool),
+		orders: make(map[string][]byte), ended: make(map[string]*Order), cases: make(map[string]caseRecord), sent: make(map[string]bool),
 		register: Register{
 			Catalogue: DefaultCatalogue(),
 			Sellers: map[string]Seller{
@@ -69,7 +79,7 @@ func (w *world) at(now time.Time) {
 	w.aws.expire()
 }
 
-func encode(t testing.TB, v any) []byte {
+func encode(t reporter, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -78,7 +88,7 @@ func encode(t testing.TB, v any) []byte {
 	return b
 }
 
-func decode[T any](t testing.TB, b []byte) *T {
+func decode[T any](t reporter, b []byte) *T {
 	t.Helper()
 	v := new(T)
 	if err := json.Unmarshal(b, v); err != nil {
@@ -98,7 +108,13 @@ func (w *world) order(id string) *Order {
 func (w *world) allOrders() []*Order {
 	var list []*Order
 	for id := range w.orders {
-		list = append(list, w.order(id))
+		o := w.ended[id] // what has ended does not change any more
+		if o == nil {
+			if o = w.order(id); o.Status == OrderCompleted || o.Status == OrderFailed || o.Status == OrderDeleted {
+				w.ended[id] = o
+			}
+		}
+		list = append(list, o)
 	}
 	slices.SortFunc(list, func(a, b *Order) int { return strings.Compare(a.ID, b.ID) })
 	return list
@@ -106,8 +122,9 @@ func (w *world) allOrders() []*Order {
 
 func (w *world) allCases() []*Case {
 	var list []*Case
+	orders := w.allOrders()
 	for id := range w.cases {
-		list = append(list, w.load(id))
+		list = append(list, w.loadWith(id, orders))
 	}
 	slices.SortFunc(list, func(a, b *Case) int { return strings.Compare(a.Life.Agreement, b.Life.Agreement) })
 	return list
@@ -125,13 +142,15 @@ func (w *world) reg() *Register {
 	return &r
 }
 
-func (w *world) load(id string) *Case {
+func (w *world) load(id string) *Case { return w.loadWith(id, w.allOrders()) }
+
+func (w *world) loadWith(id string, orders []*Order) *Case {
 	rec, ok := w.cases[id]
 	if !ok {
 		w.t.Fatalf("no agreement %s", id)
 	}
 	c := &Case{Agreement: decode[Agreement](w.t, rec.agreement), Life: decode[Lifecycle](w.t, rec.life), Settings: w.settings}
-	for _, o := range w.allOrders() {
+	for _, o := range orders {
 		if o.Agreement == id && o.InProcess() {
 			c.Order = o
 		}
@@ -146,12 +165,18 @@ func (w *world) load(id string) *Case {
 		buyer = c.Agreement.Terms[0].Buyer
 	}
 	c.Facts = Facts{Usage: w.usage, Settled: w.settled, BuyerName: w.register.Buyers[buyer].Name}
-	for _, o := range w.allOrders() {
+	if w.settle != nil {
+		c.Facts.Settled = w.settle(c.Agreement)
+	}
+	for _, o := range orders {
 		c.Facts.Followed = c.Facts.Followed || (o.Follows == id && o.InProcess())
 	}
 	for other, rec := range w.cases {
+		if c.Life.Relationship == "" {
+			break
+		}
 		l := decode[Lifecycle](w.t, rec.life)
-		if other != id && l.Relationship != "" && l.Relationship == c.Life.Relationship && l.Status != Terminated && l.Status != Failed {
+		if other != id && l.Relationship != "" && l.Relationship == c.Life.Relationship {
 			c.Facts.Shared = true
 		}
 	}
@@ -160,9 +185,8 @@ func (w *world) load(id string) *Case {
 
 func (w *world) save(_ context.Context, c *Case) error {
 	if w.saves != nil {
-		if err := w.saves(); err != nil {
-			return err
-		}
+		w.saves(false)
+		defer w.saves(true)
 	}
 	w.cases[c.Life.Agreement] = caseRecord{encode(w.t, c.Agreement), encode(w.t, c.Life)}
 	if c.Order != nil {
