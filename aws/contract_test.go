@@ -363,6 +363,9 @@ func TestWhoActs(t *testing.T) {
 			t.Errorf("invited as %s: the transfer's target is %s", p, tr.Target)
 		}
 	}
+	w.at(t, "2029-01-01T00:00:00Z") // the keys last by the machine's clock, as the client's own
+	_, err = c.InboundTransfers(t.Context(), payer)
+	check(t, err)
 
 	check(t, w.DeployRole(simulator.Role{Account: "123456789012", Name: "partner", Trusts: []string{"123456789012"}}))
 	check(t, w.AddProgram(simulator.Program{Account: string(other), Partner: "123456789012"}))

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// Secret is the secret access key of every long-term key. The access key id says whose it is:
-// "AKIA" and the account's twelve digits. It is no secret: it opens nothing but the simulator.
+// Secret is the secret access key of every long-term key. The access key id says whose it is: the
+// account's twelve digits, with or without "AKIA" before them. It is no secret: it opens nothing
+// but the simulator.
 const Secret = "simulator"
 
 // A caller is who signed a request.
@@ -38,7 +39,7 @@ type auth struct {
 }
 
 var (
-	longTerm = regexp.MustCompile(`^AKIA(\d{12})$`)
+	longTerm = regexp.MustCompile(`^(?:AKIA)?(\d{12})$`)
 	scope    = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$`)
 )
 
@@ -52,7 +53,7 @@ func (s *Simulator) authenticate(r *http.Request, body []byte) (auth, *Error) {
 	}
 	key, day, region, name, headers, signature := m[1], m[2], m[3], m[4], m[5], m[6]
 	a := auth{service: name}
-	invalid := &Error{Code: "UnrecognizedClientException", Status: http.StatusForbidden, Message: "the security token included in the request is invalid"}
+	invalid := &Error{Code: "UnrecognizedClientException", Status: http.StatusForbidden, Message: "the access key " + key + " is none of the simulator's: use the account's twelve digits, or what AssumeRole gave"}
 	if name == "s3" || name == "sts" {
 		invalid.Code = "InvalidClientTokenId"
 	}
@@ -62,6 +63,7 @@ func (s *Simulator) authenticate(r *http.Request, body []byte) (auth, *Error) {
 	secret := Secret
 	if id := longTerm.FindStringSubmatch(key); id != nil {
 		if s.accounts[id[1]] == nil {
+			invalid.Message = "there is no account " + id[1] + " here: make it with POST /_admin/accounts or /_admin/organizations"
 			return a, invalid
 		}
 		a.caller = caller{Account: id[1], Arn: "arn:aws:iam::" + id[1] + ":root"}
@@ -70,7 +72,7 @@ func (s *Simulator) authenticate(r *http.Request, body []byte) (auth, *Error) {
 		if as == nil || as.token != r.Header.Get("X-Amz-Security-Token") {
 			return a, invalid
 		}
-		if !s.now().Before(as.expires) {
+		if !s.wall().Before(as.expires) {
 			return a, &Error{Code: "ExpiredTokenException", Status: http.StatusForbidden, Message: "the security token included in the request is expired"}
 		}
 		a.caller, secret = as.caller, as.secret
