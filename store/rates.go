@@ -99,8 +99,9 @@ func newestRates(ctx context.Context, q queryer, rates []Rate) (map[rateKey]Rate
 	return newest, nil
 }
 
-// insertRates is how many rates one statement inserts: the ECB's history has 200,000.
-const insertRates = 200
+// insertRates is how many rates one statement inserts. SQLite looks its parameters up by name, one
+// after the other, so that more of them are slower again.
+const insertRates = 20
 
 func (x *tx) putRates(ctx context.Context, rates []Rate) error {
 	var values []string
