@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/arrears-billing/arrears/currency"
 	"github.com/arrears-billing/arrears/invoice"
@@ -21,19 +22,37 @@ func (e *Engine) Credit(ctx context.Context, id string, lines []invoice.CreditLi
 	if err != nil {
 		return invoice.Document{}, err
 	}
-	draft, err := invoice.Credit(original, corrections(issued, original), lines, correctionID(rec, issued), reason)
+	counts := ofBuyer(current(issued), original.Buyer.ID)
+	if len(counts) == 0 || counts[0].ID != original.ID {
+		// What it gave or took is in the document that counts: credited by itself, it would be given back twice.
+		if slices.ContainsFunc(counts, func(d invoice.Document) bool { return d.ID == original.ID }) {
+			return invoice.Document{}, wrong("is_a_correction", "arrears invoice credit "+counts[0].ID, "%s corrects %s: credit that one, which covers both", id, *counts[0].Number)
+		}
+		return invoice.Document{}, wrong("not_creditable", "", "%s was given back already", id)
+	}
+	draft, err := invoice.Credit(original, counts[1:], lines, correctionID(rec, issued, nil), reason)
 	if err != nil {
 		return invoice.Document{}, wrong("not_creditable", "", "%v", err)
 	}
 	status := Corrected
-	if outstanding(append(issued, draft)).IsZero() {
+	if allGivenBack(append(issued, draft)) {
 		status = Credited
 	}
 	dir, err := e.directory(ctx)
 	if err != nil {
 		return invoice.Document{}, err
 	}
-	return e.issueCorrection(ctx, dir, rec, draft, status)
+	return e.issueCorrection(ctx, dir, rec, draft, status, nil)
+}
+
+// allGivenBack says that nothing is left of a month for any buyer.
+func allGivenBack(documents []invoice.Document) bool {
+	for _, buyer := range buyersOf(documents) {
+		if !outstanding(ofBuyer(current(documents), buyer)).IsZero() {
+			return false
+		}
+	}
+	return true
 }
 
 // issuedMonth finds an issued document by id or number, its month's record, and all documents of
@@ -58,29 +77,17 @@ func (e *Engine) issuedMonth(ctx context.Context, id string) (invoice.Document, 
 	return original, rec, issued, err
 }
 
-// corrections are the documents that correct another one.
-func corrections(issued []invoice.Document, original invoice.Document) []invoice.Document {
-	var out []invoice.Document
-	for _, d := range issued {
-		if d.Corrects != nil && d.Corrects.ID == original.ID {
-			out = append(out, d)
-		}
+// correctionID is derived: AGR-0001-2026-03-c1 is the first correction of the month. drafts are
+// those that are about to be issued before it.
+func correctionID(rec store.Month, issued, drafts []invoice.Document) string {
+	last := 0
+	for _, d := range slices.Concat(issued, drafts) {
+		last = max(last, correctionOf(d.ID))
 	}
-	return out
+	return fmt.Sprintf("%s-c%d", documentID(rec.Agreement, rec.Month), last+1)
 }
 
-// correctionID is derived: AGR-0001-2026-03-c1 is the first correction of the month.
-func correctionID(rec store.Month, issued []invoice.Document) string {
-	n := 1
-	for _, d := range issued {
-		if d.Corrects != nil {
-			n++
-		}
-	}
-	return fmt.Sprintf("%s-c%d", documentID(rec.Agreement, rec.Month), n)
-}
-
-// outstanding is the signed gross amount of documents.
+// outstanding is the signed gross amount of documents to one buyer in one currency.
 func outstanding(documents []invoice.Document) currency.Decimal {
 	sum := currency.Zero
 	for _, d := range documents {
@@ -90,16 +97,17 @@ func outstanding(documents []invoice.Document) currency.Decimal {
 }
 
 // issueCorrection issues a correcting document and gives the month its state, in one transaction.
-func (e *Engine) issueCorrection(ctx context.Context, dir *directory, rec store.Month, draft invoice.Document, status string) (invoice.Document, error) {
+// evidence is what it was computed from; a credit by hand has none but the document it gives back.
+func (e *Engine) issueCorrection(ctx context.Context, dir *directory, rec store.Month, draft invoice.Document, status string, evidence []string) (invoice.Document, error) {
 	a, err := dir.agreement(rec.Agreement)
 	if err != nil {
 		return invoice.Document{}, err
 	}
 	part := ""
-	if draft.ID != rec.Document && len(a.Split) > 0 {
+	if len(a.Split) > 0 {
 		part = draft.Buyer.ID
 	}
 	return e.issueDocument(ctx, draft, store.Issuance{
-		MonthVersion: rec.Version, NewStatus: status, Organisation: string(a.ManagementAccount), Part: part, Evidence: rec.Evidence,
+		MonthVersion: rec.Version, NewStatus: status, Organisation: string(a.ManagementAccount), Part: part, Evidence: evidence,
 	}, dir)
 }

@@ -2,7 +2,6 @@ package arrears
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,6 +77,11 @@ func (e *Engine) Explain(ctx context.Context, id string, line int) (Explanation,
 func (e *Engine) evidenceOf(ctx context.Context, d invoice.Document) (Evidence, error) {
 	var names []string
 	if s, err := e.DB.Document(ctx, d.ID); err == nil {
+		if len(s.Evidence) == 0 && d.Corrects != nil { // a credit by hand: it gives back what was computed
+			if s, err = e.DB.Document(ctx, d.Corrects.ID); err != nil {
+				return Evidence{}, err
+			}
+		}
 		names = s.Evidence
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return Evidence{}, err
@@ -91,12 +95,7 @@ func (e *Engine) evidenceOf(ctx context.Context, d invoice.Document) (Evidence, 
 	if len(names) == 0 {
 		return Evidence{}, wrong("no_evidence", "", "no evidence is kept of %s", d.ID)
 	}
-	b, err := e.DB.Blob(ctx, names[len(names)-1])
-	if err != nil {
-		return Evidence{}, err
-	}
-	var v Evidence
-	return v, json.Unmarshal(b, &v)
+	return e.loadEvidence(ctx, names[len(names)-1])
 }
 
 func termsText(in Inputs) string {

@@ -1,6 +1,7 @@
 package arrears
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,8 +106,7 @@ func (t target) id() string { return t.month.Agreement + "-" + t.month.Month.Str
 // targets finds months by the ids or numbers of their documents, or all drafts of a month, in the
 // order in which they are numbered: month, agreement (design 7, "Numbers").
 func (e *Engine) targets(ctx context.Context, ids []string, m calendar.Month) ([]target, error) {
-	filter := store.MonthFilter{Month: m}
-	months, err := e.DB.Months(ctx, filter)
+	months, err := e.DB.Months(ctx, store.MonthFilter{Month: m, Statuses: []string{Drafted, Approved, NothingToBill, Blocked, Waiting, Held}})
 	if err != nil {
 		return nil, err
 	}
@@ -151,37 +151,49 @@ func (e *Engine) targets(ctx context.Context, ids []string, m calendar.Month) ([
 // ready. It looks at today's inputs first and refuses a draft that they no longer give. A draft
 // with a warning is issued when it is approved, or when a person names it and the seller asks for
 // no approval.
+//
+// When a named draft is refused, nothing is issued. Of a whole month the others are, and the error
+// tells of those that are not.
 func (e *Engine) Issue(ctx context.Context, m calendar.Month, ids ...string) ([]invoice.Document, error) {
 	targets, err := e.targets(ctx, ids, m)
 	if err != nil {
 		return nil, err
 	}
 	views := map[calendar.Month]*view{}
-	var out []invoice.Document
+	var ready []target
+	var refused error
 	for _, t := range targets {
 		v := views[t.month.Month]
 		if v == nil {
 			if v, err = e.view(ctx, t.month.Month); err != nil {
-				return out, err
+				return nil, err
 			}
 			views[t.month.Month] = v
 		}
 		if err := e.mayIssue(v.dir, t); err != nil {
 			if t.named {
-				return out, err
+				return nil, err
 			}
 			continue
 		}
 		if err := e.stillDue(ctx, v, t); err != nil {
-			return out, err
+			if _, ok := errors.AsType[*Error](err); t.named || !ok {
+				return nil, err
+			}
+			refused = cmp.Or(refused, err)
+			continue
 		}
-		documents, err := e.issueMonth(ctx, v.dir, t)
+		ready = append(ready, t)
+	}
+	var out []invoice.Document
+	for _, t := range ready {
+		documents, err := e.issueMonth(ctx, views[t.month.Month].dir, t)
 		out = append(out, documents...)
 		if err != nil {
 			return out, err
 		}
 	}
-	return out, nil
+	return out, refused
 }
 
 // mayIssue says why a month's drafts cannot be issued now.
@@ -191,24 +203,14 @@ func (e *Engine) mayIssue(dir *directory, t target) error {
 		return err
 	}
 	switch {
-	case len(t.drafts) == 0 || t.month.Status == NothingToBill:
+	case len(t.drafts) == 0 || t.month.Status != Drafted && t.month.Status != Approved:
 		return wrong("not_drafted", "", "%s is %s: there is nothing to issue", t.id(), t.month.Status)
 	case t.month.Status == Approved:
 		return nil
-	case t.month.Status != Drafted && len(e.partsLeft(t)) == 0:
-		return wrong("not_drafted", "", "%s is %s", t.id(), t.month.Status)
 	case rule == approvalRequired || rule == approvalFourEyes:
 		return wrong("not_approved", "arrears invoice approve "+t.id()+" --by you@example.com", "%s needs an approval (%s)", t.id(), rule)
 	case len(t.month.Warnings) > 0 && !t.named:
 		return wrong("open_question", "arrears invoice approve "+t.id()+" --by you@example.com", "%s has a warning: %s", t.id(), t.month.Warnings[0].Text)
-	}
-	return nil
-}
-
-// partsLeft are the drafts of a month that was being issued.
-func (e *Engine) partsLeft(t target) []invoice.Document {
-	if t.month.Status == Drafted || t.month.Status == Approved {
-		return t.drafts
 	}
 	return nil
 }
@@ -238,7 +240,7 @@ func (e *Engine) stillDue(ctx context.Context, v *view, t target) error {
 func (r *run) issue(ctx context.Context, rows []AgreementRow) error {
 	for i := range rows {
 		rec, ok := r.view.records[rows[i].Agreement]
-		if !ok {
+		if !ok || r.kept[rows[i].Agreement] {
 			continue
 		}
 		t := target{month: rec}
@@ -253,7 +255,7 @@ func (r *run) issue(ctx context.Context, rows []AgreementRow) error {
 		if _, err := r.issueMonth(ctx, r.view.dir, t); err != nil {
 			return err
 		}
-		rows[i].Status, rows[i].Changed = Issued, true
+		rows[i].Status, rows[i].Changed, rows[i].Reasons = Issued, true, nil
 	}
 	return nil
 }
@@ -344,7 +346,7 @@ func issueDate(s agreement.Seller, asOf time.Time) (calendar.Date, error) {
 	return calendar.DateOf(asOf.In(zone)), nil
 }
 
-// issuedDocuments returns what is issued of a month: its documents and their corrections, in the
+// issuedDocuments returns what is issued of a month: its documents, then their corrections, in the
 // order of issue.
 func (e *Engine) issuedDocuments(ctx context.Context, agr string, m calendar.Month) ([]invoice.Document, error) {
 	stored, err := e.DB.Documents(ctx, store.DocumentFilter{Agreement: agr, Month: m})
@@ -359,6 +361,9 @@ func (e *Engine) issuedDocuments(ctx context.Context, agr string, m calendar.Mon
 		}
 		out = append(out, d)
 	}
+	slices.SortStableFunc(out, func(a, b invoice.Document) int {
+		return cmp.Or(cmp.Compare(correctionOf(a.ID), correctionOf(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
 	return out, nil
 }
 

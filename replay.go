@@ -48,7 +48,11 @@ type AgreementReplay struct {
 	Status    string            `json:"status"` // what the month comes to now, when it cannot be compared
 	Text      string            `json:"text,omitempty"`
 	Lines     []LineDifference  `json:"lines"`
-	Proposed  *invoice.Document `json:"proposed"` // the delta document; null when nothing differs
+	Proposed  *invoice.Document `json:"proposed"` // the delta document; null when nothing differs, or when there is no such one document: Text says why
+
+	// Proposals are the delta documents where it takes several: another buyer, or a month that is
+	// split over buyers.
+	Proposals []invoice.Document `json:"proposals,omitempty"`
 }
 
 // Replay computes issued months again from today's inputs (I11) and compares them line by line
@@ -76,12 +80,12 @@ func (e *Engine) Replay(ctx context.Context, o ReplayOptions) (ReplayReport, err
 		if len(o.Agreements) > 0 && !slices.Contains(o.Agreements, a.ID) || !ok || !hasIssued(rec.Status) {
 			continue
 		}
-		r, now, evidence, err := e.replayMonth(ctx, v, rec)
+		r, now, err := e.replayMonth(ctx, v, rec)
 		if err != nil {
 			return report, err
 		}
 		if o.Apply != "" && !r.Identical && r.Status == "" {
-			numbers, err := e.correct(ctx, v.dir, rec, now, evidence, o)
+			numbers, err := e.correct(ctx, v.dir, rec, now, o)
 			report.Documents = append(report.Documents, numbers...)
 			if err != nil {
 				return report, err
@@ -92,66 +96,110 @@ func (e *Engine) Replay(ctx context.Context, o ReplayOptions) (ReplayReport, err
 	return report, nil
 }
 
+// A recomputed is a month as it comes out today, and what it was computed from.
+type recomputed struct {
+	documents []invoice.Document
+	evidence  string // blob
+}
+
 // replayMonth computes one issued month again.
-func (e *Engine) replayMonth(ctx context.Context, v *view, rec store.Month) (AgreementReplay, []invoice.Document, string, error) {
-	r := AgreementReplay{Agreement: rec.Agreement, Identical: true, Lines: []LineDifference{}}
+func (e *Engine) replayMonth(ctx context.Context, v *view, rec store.Month) (AgreementReplay, recomputed, error) {
+	r := AgreementReplay{Agreement: rec.Agreement, Lines: []LineDifference{}}
 	a, err := v.dir.agreement(rec.Agreement)
 	if err != nil {
-		return r, nil, "", err
+		return r, recomputed{}, err
 	}
 	issued, err := e.issuedDocuments(ctx, rec.Agreement, rec.Month)
 	if err != nil {
-		return r, nil, "", err
+		return r, recomputed{}, err
 	}
-	before, err := e.lastEvidence(ctx, rec)
+	before, err := e.issuedEvidence(ctx, issued)
 	if err != nil {
-		return r, nil, "", err
+		return r, recomputed{}, err
 	}
 	d := e.find(ctx, a.CUR, rec.Month)
 	if err := e.read(ctx, d); err != nil {
-		return r, nil, "", err
+		return r, recomputed{}, err
 	}
 	fresh := *v
 	fresh.records = nil // compute anew, whatever the record knows
 	as, err := e.assess(ctx, &fresh, a, d)
 	if err != nil {
-		return r, nil, "", err
+		return r, recomputed{}, err
 	}
 	if as.outcome.Status != Drafted && as.outcome.Status != NothingToBill {
-		r.Identical, r.Status = false, as.outcome.Status
+		r.Status = as.outcome.Status
 		if len(as.outcome.Reasons) > 0 {
 			r.Text = as.outcome.Reasons[0].Code + ": " + as.outcome.Reasons[0].Text
 		}
-		return r, nil, "", nil
+		return r, recomputed{}, nil
 	}
-	now := as.outcome.Documents
-	r.Lines = list(compareLines(issued, now))
+	now := recomputed{as.outcome.Documents, as.evidence}
+	counts := current(issued)
+	byHand, err := e.creditsByHand(ctx, rec)
+	if err != nil {
+		return r, now, err
+	}
+	r.Lines = list(slices.Concat(compareLines(counts, now.documents), compareTax(without(byHand, counts), now.documents)))
 	r.Identical = len(r.Lines) == 0
 	if r.Identical {
-		return r, now, as.evidence, nil
+		return r, now, nil
 	}
 	cause := causes(before, as.computed)
-	for i := range r.Lines {
-		r.Lines[i].Cause = cause(r.Lines[i])
+	mistaken := map[string]bool{} // lines that differ whatever was given back by hand
+	for _, l := range compareLines(without(byHand, counts), now.documents) {
+		mistaken[l.Key] = true
 	}
-	if len(issued) > 0 && len(now) == 1 {
-		draft, err := invoice.Delta(issued[0], corrections(issued, issued[0]), now[0], correctionID(rec, issued), "")
-		if err == nil {
-			r.Proposed = &draft // else only the whole can be credited and issued anew, and applying a delta says why
+	for i, l := range r.Lines {
+		r.Lines[i].Cause = cause(l)
+		if !mistaken[l.Key] && !l.tax {
+			r.Lines[i].Cause = "credited by hand"
 		}
 	}
-	return r, now, as.evidence, nil
+	drafts, err := deltas(rec, issued, now.documents, "")
+	var why *Error
+	switch {
+	case errors.As(err, &why):
+		r.Text = why.Text + "; " + why.Hint
+	case err != nil:
+		return r, now, err
+	case len(drafts) == 0:
+		r.Text = "the differences come to 0.00: there is no document to correct them by"
+	case len(drafts) == 1:
+		r.Proposed = &drafts[0]
+	default:
+		r.Proposals = drafts
+	}
+	return r, now, nil
 }
 
-// lastEvidence is what the month was computed from when it was issued.
-func (e *Engine) lastEvidence(ctx context.Context, rec store.Month) (Evidence, error) {
-	var v Evidence
-	if len(rec.Evidence) == 0 {
-		return v, fmt.Errorf("%s %s: no evidence is kept", rec.Agreement, rec.Month)
+// issuedEvidence is what the month was computed from when it was last issued: by replay, or at first.
+func (e *Engine) issuedEvidence(ctx context.Context, issued []invoice.Document) (Evidence, error) {
+	for _, d := range slices.Backward(issued) {
+		stored, err := e.DB.Document(ctx, d.ID)
+		if err != nil {
+			return Evidence{}, err
+		}
+		if len(stored.Evidence) > 0 { // a credit by hand has none
+			return e.loadEvidence(ctx, stored.Evidence[0])
+		}
 	}
-	b, err := e.DB.Blob(ctx, rec.Evidence[0])
+	return Evidence{}, errors.New("no evidence of an issued document is kept")
+}
+
+// lastEvidence is what a month was last computed from.
+func (e *Engine) lastEvidence(ctx context.Context, rec store.Month) (Evidence, error) {
+	if len(rec.Evidence) == 0 {
+		return Evidence{}, fmt.Errorf("%s %s: no evidence is kept", rec.Agreement, rec.Month)
+	}
+	return e.loadEvidence(ctx, rec.Evidence[len(rec.Evidence)-1])
+}
+
+func (e *Engine) loadEvidence(ctx context.Context, blob string) (Evidence, error) {
+	var v Evidence
+	b, err := e.DB.Blob(ctx, blob)
 	if err != nil {
-		return v, fmt.Errorf("evidence of %s %s: %w", rec.Agreement, rec.Month, err)
+		return v, fmt.Errorf("evidence: %w", err)
 	}
 	return v, json.Unmarshal(b, &v)
 }
@@ -176,8 +224,12 @@ func causes(before, now Evidence) func(LineDifference) string {
 	if len(all) == 0 && hashJSON(a.Bills) != hashJSON(b.Bills) {
 		all = append(all, "AWS's invoices restated")
 	}
+	buyer := hashJSON(a.Seller) != hashJSON(b.Seller) || hashJSON(a.Buyers) != hashJSON(b.Buyers) || hashJSON(a.Tax) != hashJSON(b.Tax)
 	whole := strings.Join(all, ", ")
 	return func(l LineDifference) string {
+		if l.tax && buyer {
+			return "seller, buyer or tax corrected"
+		}
 		if l.rate && slices.Contains(all, "rate corrected") {
 			return "rate corrected"
 		}
@@ -196,142 +248,118 @@ func rates(in Inputs) []currency.Rate {
 	return append(out, in.References...)
 }
 
-// correct issues the correction of a month.
-func (e *Engine) correct(ctx context.Context, dir *directory, rec store.Month, now []invoice.Document, evidence string, o ReplayOptions) ([]string, error) {
+// correct issues the correction of a month, and returns the numbers of its documents.
+func (e *Engine) correct(ctx context.Context, dir *directory, rec store.Month, now recomputed, o ReplayOptions) ([]string, error) {
 	issued, err := e.issuedDocuments(ctx, rec.Agreement, rec.Month)
 	if err != nil {
 		return nil, err
 	}
-	if len(now) > 1 || issued[0].ID != documentID(rec.Agreement, rec.Month) {
-		return nil, wrong("split_over_buyers", "credit the documents one by one: arrears invoice credit", "%s %s is split over buyers", rec.Agreement, rec.Month)
-	}
-	if evidence != "" {
-		rec.Evidence = []string{evidence}
-	}
-	var anew invoice.Document
-	if len(now) == 1 {
-		anew = now[0]
-	}
-	original := issued[0]
-	var numbers []string
-	send := func(d invoice.Document, status string) error {
-		doc, err := e.issueCorrection(ctx, dir, rec, d, status)
-		if err != nil {
-			return err
-		}
-		rec.Version++
-		numbers = append(numbers, *doc.Number)
-		issued = append(issued, doc)
-		return nil
-	}
+	var drafts []invoice.Document
 	if o.Apply == ApplyDelta {
-		d, err := delta(original, issued, anew, correctionID(rec, issued), o.Reason)
-		if err != nil {
-			return nil, err
-		}
-		return numbers, send(d, Corrected)
+		drafts, err = deltas(rec, issued, now.documents, o.Reason)
+	} else {
+		drafts, err = anew(rec, issued, now.documents, o.Reason)
 	}
-	if !outstanding(issued).IsZero() {
-		credit, err := invoice.Credit(original, corrections(issued, original), nil, correctionID(rec, issued), o.Reason)
-		if err != nil {
-			return nil, wrong("not_creditable", "", "%v", err)
+	if err != nil {
+		return nil, err
+	}
+	if now.evidence != "" {
+		rec.Evidence = []string{now.evidence}
+	}
+	if len(drafts) == 0 {
+		// Other lines of the same sum: nothing is owed, and the month is as right as a document can make it.
+		rec.Status, rec.Reasons, rec.Since = Corrected, nil, e.AsOf
+		_, err := e.DB.SaveMonth(ctx, rec, "replay: the differences come to 0.00: "+o.Reason)
+		return nil, err
+	}
+	var numbers []string
+	for i, draft := range drafts {
+		status := ""
+		if i == len(drafts)-1 {
+			status = Corrected
 		}
-		if err := send(credit, Credited); err != nil {
+		d, err := e.issueCorrection(ctx, dir, rec, draft, status, rec.Evidence)
+		if err != nil {
 			return numbers, err
 		}
+		rec.Version++
+		numbers = append(numbers, *d.Number)
 	}
-	if !hasAmount(anew) {
-		return numbers, nil
-	}
-	anew.ID, anew.Reason = correctionID(rec, issued), o.Reason
-	anew.Corrects = &invoice.Reference{ID: original.ID, Number: *original.Number, Date: *original.IssueDate}
-	return numbers, send(anew, Corrected)
+	return numbers, nil
 }
 
-// delta drafts the document over the differences between a month as issued, net of corrections,
-// and as it is now: a supplementary invoice or a credit note, to the original's parties.
-func delta(original invoice.Document, issued []invoice.Document, now invoice.Document, id, reason string) (invoice.Document, error) {
-	const hint = "arrears replay --apply full credits it and issues it anew"
-	if len(now.Lines) > 0 && now.Currency != original.Currency {
-		return invoice.Document{}, wrong("currency_changed", hint, "%s was issued in %s and is %s now", original.ID, original.Currency, now.Currency)
-	}
-	d, err := invoice.Delta(original, corrections(issued, original), now, id, reason)
-	if errors.Is(err, invoice.ErrTaxChanged) {
-		return d, wrong("tax_changed", hint, "%v", err)
-	}
-	return d, err
-}
-
-// A LineDifference is a line of the month that is not as it was issued: exact amounts, signed.
-type LineDifference struct {
-	Key        string           `json:"key"`
-	Issued     currency.Decimal `json:"issued"`
-	Now        currency.Decimal `json:"now"`
-	Difference currency.Decimal `json:"difference"`
-	Cause      string           `json:"cause"`
-
-	rate bool // the same source amount at another rate
-}
-
-// A LineKey is what a line is, whatever its label and its rate.
-type LineKey struct{ Section, Account, Product, Invoice, Label string }
-
-func keyOf(l invoice.Line) LineKey {
-	text := func(s *string) string {
-		if s == nil {
-			return ""
+// anew drafts, for each buyer, the credit of all that counts and the month as it is now.
+func anew(rec store.Month, issued, now []invoice.Document, reason string) ([]invoice.Document, error) {
+	var out []invoice.Document
+	for _, buyer := range buyersOf(slices.Concat(issued, now)) {
+		own := ofBuyer(current(issued), buyer)
+		if len(own) > 0 && !outstanding(own).IsZero() {
+			credit, err := invoice.Credit(own[0], own[1:], nil, correctionID(rec, issued, out), reason)
+			if err != nil {
+				return nil, wrong("not_creditable", "", "%v", err)
+			}
+			out = append(out, credit)
 		}
-		return *s
-	}
-	k := LineKey{Section: string(l.Section), Account: text(l.Account), Product: text(l.Product), Invoice: text(l.AWSInvoice)}
-	if l.Source == nil {
-		k.Label = l.Label // the seller's own lines have nothing else
-	}
-	return k
-}
-
-func (k LineKey) String() string {
-	parts := []string{k.Section}
-	for _, p := range []string{k.Account, k.Product, k.Label, k.Invoice} {
-		if p != "" {
-			parts = append(parts, p)
-		}
-	}
-	return strings.Join(parts, " / ")
-}
-
-// compareLines compares what a month comes to now with what was issued for it, net of corrections,
-// line by line and exactly. Equal lines are left out; the tax of a document follows its lines.
-func compareLines(issued, now []invoice.Document) []LineDifference {
-	type sums struct{ issued, now, source currency.Decimal }
-	lines := map[LineKey]sums{}
-	add := func(documents []invoice.Document, to func(*sums, invoice.Line)) {
-		for _, d := range documents {
-			for _, l := range d.Signed().Lines {
-				s := lines[keyOf(l)]
-				to(&s, l)
-				lines[keyOf(l)] = s
+		for _, d := range ofBuyer(now, buyer) {
+			if hasAmount(d) {
+				out = append(out, replacement(rec, issued, out, d, reason))
 			}
 		}
 	}
-	add(issued, func(s *sums, l invoice.Line) {
-		s.issued = s.issued.Add(l.Exact)
-		if l.Source != nil {
-			s.source = s.source.Sub(l.Source.Number)
-		}
-	})
-	add(now, func(s *sums, l invoice.Line) {
-		s.now = s.now.Add(l.Exact)
-		if l.Source != nil {
-			s.source = s.source.Add(l.Source.Number)
-		}
-	})
-	var out []LineDifference
-	for k, s := range lines {
-		if diff := s.now.Sub(s.issued); !diff.IsZero() {
-			out = append(out, LineDifference{Key: k.String(), Issued: s.issued, Now: s.now, Difference: diff, rate: s.source.IsZero()})
+	return out, nil
+}
+
+// replacement is a month's document as it is now, in the place of one that was given back or that
+// another buyer got.
+func replacement(rec store.Month, issued, drafts []invoice.Document, d invoice.Document, reason string) invoice.Document {
+	original := issued[0]
+	if own := ofBuyer(issued, d.Buyer.ID); len(own) > 0 {
+		original = own[0]
+	}
+	d.ID, d.Reason = correctionID(rec, issued, drafts), reason
+	d.Corrects = &invoice.Reference{ID: original.ID, Number: *original.Number, Date: *original.IssueDate}
+	return d
+}
+
+// deltas drafts, for each buyer, one document over the differences between the month as issued,
+// net of corrections, and as it is now. Differences that come to 0.00 need none.
+func deltas(rec store.Month, issued, now []invoice.Document, reason string) ([]invoice.Document, error) {
+	var out []invoice.Document
+	for _, buyer := range buyersOf(slices.Concat(issued, now)) {
+		own, is := ofBuyer(current(issued), buyer), ofBuyer(now, buyer)
+		switch {
+		case len(own) == 0 && hasAmount(is[0]):
+			out = append(out, replacement(rec, issued, out, is[0], reason))
+		case len(own) > 0:
+			var to invoice.Document
+			if len(is) > 0 {
+				to = is[0]
+			}
+			d, err := delta(own, to, correctionID(rec, issued, out), reason)
+			if err != nil {
+				return nil, err
+			}
+			if hasAmount(d) {
+				out = append(out, d)
+			}
 		}
 	}
-	slices.SortFunc(out, func(a, b LineDifference) int { return cmp.Compare(a.Key, b.Key) })
-	return out
+	return out, nil
+}
+
+// full is what to do where differences cannot be billed by themselves.
+const full = "arrears replay --apply full credits it and issues it anew"
+
+// delta drafts the document over the differences between what a buyer was issued and what he would
+// be issued now, to the original's parties: a supplementary invoice or a credit note.
+func delta(issued []invoice.Document, now invoice.Document, id, reason string) (invoice.Document, error) {
+	original := issued[0]
+	if len(now.Lines) > 0 && now.Currency != original.Currency {
+		return invoice.Document{}, wrong("currency_changed", full, "%s was issued in %s and is in %s now", original.ID, original.Currency, now.Currency)
+	}
+	d, err := invoice.Delta(original, issued[1:], now, id, reason)
+	if errors.Is(err, invoice.ErrTaxChanged) {
+		return d, wrong("tax_changed", full, "%v", err)
+	}
+	return d, err
 }

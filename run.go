@@ -39,7 +39,7 @@ func (e *Engine) Run(ctx context.Context, o RunOptions) (RunReport, error) {
 	if o.Month.IsZero() {
 		o.Month = calendar.MonthOf(e.AsOf).Add(-1)
 	}
-	r := &run{Engine: e, RunOptions: o}
+	r := &run{Engine: e, RunOptions: o, kept: map[string]bool{}}
 	if o.DryRun {
 		dry := *e
 		dry.dry = true
@@ -79,6 +79,7 @@ type run struct {
 	chosen     []*agreement.Agreement // ascending by id
 	deliveries []*delivery            // those that were read, in the order of their first agreement
 	saved      map[string]store.Month // what this run committed, by agreement
+	kept       map[string]bool        // agreements whose record is of a later "now": not looked at, not issued
 }
 
 // choose picks the agreements of the run.
@@ -252,17 +253,17 @@ func (r *run) deliver(ctx context.Context, g group) (*delivery, error) {
 func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
 	old, known := r.view.records[as.agr.ID]
 	if as.reused {
-		row := reportOf(old).Row
-		row.Status, row.Changed = old.Status, false
-		return row, nil
+		return keptRow(old), nil
 	}
 	if as.outcome.Status == NotDue {
-		if known {
-			row := reportOf(old).Row // kept: it fell due before AsOf was set back, or its window changed
-			row.Status, row.Changed = old.Status, false
-			return row, nil
+		if !known {
+			return row(as, as.outcome.Status, nil), nil
 		}
-		return row(as, as.outcome.Status, nil), nil
+		if hasCode(as.outcome.Reasons, "not_yet_due") { // it was due before "now" was set back
+			r.kept[as.agr.ID] = true
+			return keptRow(old), nil
+		}
+		// The window no longer covers the month: a draft of it must not be issued.
 	}
 	next, documents, err := r.settle(ctx, old, known, as)
 	if err != nil {
@@ -288,6 +289,14 @@ func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
 	}
 	r.saved[as.agr.ID] = next
 	return out, nil
+}
+
+// keptRow is the row of a record that stays as it is.
+func keptRow(old store.Month) AgreementRow {
+	row := reportOf(old).Row
+	row.Agreement, row.Status, row.Changed = old.Agreement, old.Status, false
+	row.Reasons, row.Warnings = old.Reasons, old.Warnings
+	return row
 }
 
 // settle says what becomes of the month's record: the transitions of design 6.
@@ -326,7 +335,8 @@ func (r *run) settle(ctx context.Context, old store.Month, known bool, as assess
 		if err != nil {
 			return next, nil, err
 		}
-		next.Draft, next.DraftHash, next.Document = draft, hashJSON(documents), documents[0].ID
+		// With the inputs: an approval is void when they are others, even if they give the same draft.
+		next.Draft, next.DraftHash, next.Document = draft, hashJSON([]string{as.inputs, hashJSON(documents)}), documents[0].ID
 	}
 	return next, documents, nil
 }
@@ -357,7 +367,11 @@ func (r *run) settleIssued(ctx context.Context, old store.Month, as assessment) 
 	if old.Status == Credited || as.inputs == old.Inputs {
 		return next, documents, nil
 	}
-	differences := compareLines(documents, as.outcome.Documents)
+	byHand, err := r.creditsByHand(ctx, old)
+	if err != nil {
+		return next, nil, err
+	}
+	differences := compareLines(without(byHand, current(documents)), as.outcome.Documents)
 	next.Inputs = as.inputs
 	if as.evidence != "" {
 		next.Evidence = append(slices.Clone(next.Evidence), as.evidence)
@@ -368,7 +382,7 @@ func (r *run) settleIssued(ctx context.Context, old store.Month, as assessment) 
 		next.Reasons = []agreement.Reason{{Code: "restated", Text: fmt.Sprintf("%d lines differ from what was issued: arrears replay --month %s --agreement %s", len(differences), r.Month, as.agr.ID)}}
 	case old.Status == Restated:
 		next.Status, next.Reasons = Issued, nil
-		if len(documents) > 1 {
+		if slices.ContainsFunc(documents, func(d invoice.Document) bool { return d.Corrects != nil }) {
 			next.Status = Corrected
 		}
 	}

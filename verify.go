@@ -2,7 +2,6 @@ package arrears
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/arrears-billing/arrears/invoice"
@@ -68,12 +67,8 @@ func (e *Engine) recompute(ctx context.Context, s store.Document) (text string, 
 	if err != nil {
 		return "", err
 	}
-	b, err := e.DB.Blob(ctx, s.Evidence[0])
+	v, err := e.loadEvidence(ctx, s.Evidence[0])
 	if err != nil {
-		return "", err
-	}
-	var v Evidence
-	if err := json.Unmarshal(b, &v); err != nil {
 		return "", err
 	}
 	if v.Inputs.Rules != rating.RuleVersion {

@@ -102,7 +102,7 @@ func (x *tx) issue(ctx context.Context, is Issuance) (Document, error) {
 		return d, fmt.Errorf("%w: %s %s is at version %d, was read at %d", ErrConflict, is.Agreement, is.Month, m.Version, is.MonthVersion)
 	}
 	if is.NewStatus != "" {
-		m.Status = is.NewStatus
+		m.Status, m.Reasons = is.NewStatus, nil // they told why the month was in its old state
 	}
 	if m.Document == "" {
 		m.Document = d.ID

@@ -163,6 +163,14 @@ for no approval.`,
 
 // showDone prints the documents that a command changed, also when it failed half way.
 func (a *app) showDone(done []invoice.Document, err error) error {
+	if err != nil && len(done) > 0 { // some are issued, and a person must look at the others
+		_, f := a.classify(err)
+		a.tell(f)
+		if a.json {
+			return errors.Join(a.print(map[string]any{"documents": done, "error": f}), errLook)
+		}
+		err = errLook
+	}
 	if a.json && err == nil {
 		if done == nil {
 			done = []invoice.Document{}

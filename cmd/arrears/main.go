@@ -111,6 +111,16 @@ func (a *app) classify(err error) (int, failure) {
 
 // fail tells a person on stderr and, with --json, a script on stdout.
 func (a *app) fail(f failure) {
+	a.tell(f)
+	if a.json {
+		if err := a.print(map[string]failure{"error": f}); err != nil {
+			fmt.Fprintln(a.stderr, "arrears:", err)
+		}
+	}
+}
+
+// tell tells a person on stderr.
+func (a *app) tell(f failure) {
 	where := ""
 	switch {
 	case f.File != "" && f.Line > 0:
@@ -121,11 +131,6 @@ func (a *app) fail(f failure) {
 	fmt.Fprintf(a.stderr, "arrears: %s%s\n", where, f.Text)
 	if f.Hint != "" {
 		fmt.Fprintf(a.stderr, "arrears: hint: %s\n", f.Hint)
-	}
-	if a.json {
-		if err := a.print(map[string]failure{"error": f}); err != nil {
-			fmt.Fprintln(a.stderr, "arrears:", err)
-		}
 	}
 }
 

@@ -139,6 +139,9 @@ func (a *app) showReplay(r arrears.ReplayReport) {
 			for _, l := range ag.Lines {
 				fmt.Fprintf(a.stdout, "  %s: issued %s, now %s, difference %s (%s)\n", l.Key, currency.Plain(l.Issued), currency.Plain(l.Now), currency.Plain(l.Difference), l.Cause)
 			}
+			if ag.Text != "" && len(r.Documents) == 0 {
+				fmt.Fprintf(a.stdout, "  %s\n", ag.Text)
+			}
 			if p := ag.Proposed; p != nil && len(r.Documents) == 0 {
 				fmt.Fprintf(a.stdout, "  proposed: %s of %s %s: arrears replay --month %s --agreement %s --apply delta --reason TEXT\n", p.Kind, p.Totals.Gross, p.Currency, r.Month, ag.Agreement)
 			}

@@ -43,7 +43,11 @@ func (a *app) showRun(r arrears.RunReport) error {
 		fmt.Fprintf(a.stdout, "  AWS's invoices before tax %s %s, difference to the rows %s\n", currency.Plain(t.AWS), t.Currency, currency.Plain(t.AWSDifference))
 	}
 	for _, u := range r.Unclaimed {
-		fmt.Fprintf(a.stdout, "\nunclaimed: organisation %s, %s %s: no agreement bills it this month\n", u.ManagementAccount, currency.Plain(u.Unblended), u.Currency)
+		fmt.Fprintf(a.stdout, "\nunclaimed: organisation %s, %s %s", u.ManagementAccount, currency.Plain(u.Unblended), u.Currency)
+		if len(u.AWSInvoices) > 0 {
+			fmt.Fprintf(a.stdout, ", AWS invoices %s", strings.Join(u.AWSInvoices, ", "))
+		}
+		fmt.Fprintln(a.stdout, ": no agreement bills it this month")
 	}
 	if len(r.OpenMonths) > 0 {
 		fmt.Fprintln(a.stdout, "\nEarlier months that are not settled:")
