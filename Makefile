@@ -59,6 +59,19 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s; an hour each before a rele
 	    echo "$$t ($$(dirname $$f))"; $(GO) test ./$$(dirname $$f) -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) || exit 1; \
 	  done; done
 
+.PHONY: crash
+crash: ## end the program at every crash point, and at random; the next run must end in the same state
+	$(GO) test -tags crash ./cmd/arrears -run Crash -v -timeout 60m
+
+.PHONY: bench
+bench: ## reading AWS's files against DuckDB (needs Python's duckdb), and whole runs (ROWS=10000000)
+	cd bench && $(GO) run . -rows $(or $(ROWS),1000000)
+	$(GO) test . -run '^$$' -bench . -benchtime 1x
+
+.PHONY: conformance
+conformance: ## the official validators over the corpus of documents (needs Maven, Python; docs/CONFORMANCE.md)
+	document/conformance/run.sh
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(BIN) arrears-demo
