@@ -31,7 +31,7 @@ func init() { //nolint:gochecknoinits // reads the environment of a test binary
 		at, err := strconv.Atoi(n)
 		if !ok || err != nil || at < 1 {
 			fmt.Fprintf(os.Stderr, "ARREARS_CRASH: want point:n, have %q\n", s)
-			os.Exit(2)
+			os.Exit(2) //nolint:forbidigo // see above
 		}
 		crashes.point, crashes.n = point, at
 	}
@@ -39,7 +39,7 @@ func init() { //nolint:gochecknoinits // reads the environment of a test binary
 		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "ARREARS_CRASH_LIST:", err)
-			os.Exit(2)
+			os.Exit(2) //nolint:forbidigo // see above
 		}
 		crashes.list = f
 	}
@@ -53,6 +53,6 @@ func crash(point string) {
 	}
 	crashes.passed[point]++
 	if point == crashes.point && crashes.passed[point] == crashes.n {
-		os.Exit(137)
+		os.Exit(137) //nolint:forbidigo // as kill -9 would
 	}
 }

@@ -30,8 +30,7 @@ var postgres = dialect{
 }
 
 func pgCode(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code
 	}
 	return ""
@@ -47,6 +46,10 @@ func (db *DB) connectPostgres(ctx context.Context, o Options) error {
 	config.RuntimeParams["timezone"] = "UTC"
 	// A commit that returned has reached the disk, whatever the server's default.
 	config.RuntimeParams["synchronous_commit"] = "on"
+	// A writer whose machine is gone holds the lock until the server notices: within a minute.
+	config.RuntimeParams["tcp_keepalives_idle"] = "30"
+	config.RuntimeParams["tcp_keepalives_interval"] = "10"
+	config.RuntimeParams["tcp_keepalives_count"] = "3"
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(16)
 	db.read, db.write = pool, pool
@@ -81,8 +84,8 @@ func lockPostgres(ctx context.Context, pool *sql.DB, o Options) (_ sessionLock, 
 		return sessionLock{}, err
 	}
 	h := fnv.New64a()
-	h.Write([]byte("arrears writer " + schema)) //nolint:errcheck,gosec // a hash does not fail
-	key := int64(h.Sum64())                     //nolint:gosec // any 64 bits do
+	h.Write([]byte("arrears writer " + schema))
+	key := int64(h.Sum64()) //nolint:gosec // any 64 bits do
 
 	try := `select pg_try_advisory_lock($1)`
 	if o.Shared {

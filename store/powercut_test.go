@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,10 +64,7 @@ func no(int) bool  { return false }
 // reboot returns the disk as it is found after the cut.
 func (d *cutDisk) reboot(names, data func(i int) bool) *cutDisk {
 	next := &cutDisk{names: map[string]*inode{}, durable: map[string]*inode{}}
-	all := map[string]*inode{}
-	for name, n := range d.durable {
-		all[name] = n
-	}
+	all := maps.Clone(d.durable)
 	var loose []string
 	for name, n := range d.names {
 		if all[name] != n {
@@ -80,7 +78,7 @@ func (d *cutDisk) reboot(names, data func(i int) bool) *cutDisk {
 		}
 	}
 	i := 0
-	for _, name := range slices.Sorted(mapKeys(all)) { // parents come first
+	for _, name := range slices.Sorted(maps.Keys(all)) { // parents come first
 		n := all[name]
 		if parent, ok := next.names[filepath.Dir(name)]; name != "/" && (!ok || !parent.dir) {
 			continue // its folder is gone
@@ -94,16 +92,6 @@ func (d *cutDisk) reboot(names, data func(i int) bool) *cutDisk {
 		next.names[name], next.durable[name] = m, m
 	}
 	return next
-}
-
-func mapKeys(m map[string]*inode) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func (d *cutDisk) mkdir(name string) (bool, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -73,7 +74,7 @@ func crashAnywhere(t *testing.T, b *bench, atMost int) {
 		data  place
 	}
 	var exits []exit
-	for _, point := range slices.Sorted(keys(passes)) {
+	for _, point := range slices.Sorted(maps.Keys(passes)) {
 		every := 1
 		if atMost > 0 {
 			every = max(1, passes[point]/atMost)
@@ -258,14 +259,4 @@ func (b *bench) copy(t *testing.T, name string) place {
 		t.Fatal(err)
 	}
 	return place{"--data", dir}
-}
-
-func keys(m map[string]int) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }

@@ -239,7 +239,7 @@ func readersNotBlocked(t *testing.T, p Place) {
 	reader := open(t, p, store.Options{})
 	is := issuance(t, db, "AGR-1")
 	var inside atomic.Bool
-	make := is.Body
+	body := is.Body
 	is.Body = func(number string) ([]byte, error) {
 		for _, r := range []*store.DB{db, reader} {
 			m, err := r.Month(ctx, "AGR-1", march)
@@ -251,7 +251,7 @@ func readersNotBlocked(t *testing.T, p Place) {
 			}
 		}
 		inside.Store(true)
-		return make(number)
+		return body(number)
 	}
 	issue(t, db, is)
 	if !inside.Load() {

@@ -69,7 +69,7 @@ func StartPostgres(t *testing.T) *Postgres {
 		}
 		t.Skip(err)
 	}
-	dir, err := os.MkdirTemp("", "arrears-postgres-") // not t.TempDir: another user must get in
+	dir, err := os.MkdirTemp("", "arrears-postgres-") //nolint:usetesting // another user must get in
 	must(t, err)
 	t.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
@@ -171,19 +171,15 @@ func start(t *testing.T, dir, program, data string, as *syscall.Credential) (*Po
 	}
 
 	p := &Postgres{url: url.URL{Scheme: "postgres", User: url.User("postgres"), Host: fmt.Sprintf("127.0.0.1:%d", port), Path: "/postgres"}}
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		err = p.exec(t.Context(), p.url.String(), `select 1`)
-		if err == nil {
+	for range 600 { // half a minute
+		if err = p.exec(t.Context(), p.url.String(), `select 1`); err == nil {
 			t.Cleanup(stop)
 			return p, nil
 		}
-		if time.Now().After(deadline) {
-			stop()
-			return nil, fmt.Errorf("postgres did not start: %w\n%s", err, log.String())
-		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	stop()
+	return nil, fmt.Errorf("postgres did not start: %w\n%s", err, log.String())
 }
 
 func (p *Postgres) exec(ctx context.Context, url string, statements ...string) error {
