@@ -35,7 +35,7 @@ func main() {
 	runs := flag.Int("runs", 5, "runs of each program; the median counts")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "arrears-bench"), "folder for the files, which are kept")
 	threads := flag.Int("threads", 2, "threads of each program")
-	python := flag.String("python", "python3", "python with the package duckdb")
+	python := flag.String("python", "python3", "python with the package duckdb; empty: measure without DuckDB")
 	scan := flag.String("scan", "", "internal: scan this file as told on standard input")
 	flag.Parse()
 	runtime.GOMAXPROCS(*threads)
@@ -98,18 +98,14 @@ func bench(dir string, rows int64, runs, threads int, python string) error {
 		return err
 	}
 	defer ours.stop()
-	duck, err := start(python, "-c", script, strconv.Itoa(threads))
+	duck, version, err := startDuckDB(python, threads)
 	if err != nil {
-		return err
-	}
-	defer duck.stop()
-	var hello struct {
-		Version string `json:"version"`
-	}
-	if err := duck.read(&hello); err != nil {
 		return fmt.Errorf("duckdb: %w", err)
 	}
-	fmt.Printf("%d rows, %s, DuckDB %s, %d threads each, median of %d, alternating\n\n", rows, file, hello.Version, threads, runs)
+	if duck != nil {
+		defer duck.stop()
+	}
+	fmt.Printf("%d rows, %s, %s, %d threads each, median of %d, alternating\n\n", rows, file, version, threads, runs)
 	fmt.Println("| what | arrears s | CPU s | MiB | DuckDB s | CPU s | MiB | ratio s | ratio CPU |")
 	fmt.Println("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
 	for _, x := range []struct{ what, mode, query string }{
@@ -123,6 +119,9 @@ func bench(dir string, rows int64, runs, threads int, python string) error {
 				return fmt.Errorf("scan: %w", err)
 			}
 			a = append(a, r)
+			if duck == nil {
+				continue
+			}
 			if r, err = duck.ask(x.query); err != nil {
 				return fmt.Errorf("duckdb: %w", err)
 			}
@@ -133,12 +132,34 @@ func bench(dir string, rows int64, runs, threads int, python string) error {
 				return fmt.Errorf("%s: a sum of %s, want %s", x.what, r.Sum, want)
 			}
 		}
-		s := func(rs []result, of func(result) float64) float64 { return median(rs, of) }
 		sec, cpu, mib := func(r result) float64 { return r.Seconds }, func(r result) float64 { return r.CPU }, func(r result) float64 { return r.MiB }
-		fmt.Printf("| %s | %.2f | %.2f | %.0f | %.2f | %.2f | %.0f | %.1f | %.1f |\n", x.what,
-			s(a, sec), s(a, cpu), s(a, mib), s(d, sec), s(d, cpu), s(d, mib), s(d, sec)/s(a, sec), s(d, cpu)/s(a, cpu))
+		fmt.Printf("| %s | %.2f | %.2f | %.0f |", x.what, median(a, sec), median(a, cpu), median(a, mib))
+		if duck != nil {
+			fmt.Printf(" %.2f | %.2f | %.0f | %.1f | %.1f |", median(d, sec), median(d, cpu), median(d, mib),
+				median(d, sec)/median(a, sec), median(d, cpu)/median(a, cpu))
+		}
+		fmt.Println()
 	}
 	return nil
+}
+
+// startDuckDB starts DuckDB in a python process and returns its version; without a python there is
+// nothing to start.
+func startDuckDB(python string, threads int) (*child, string, error) {
+	if python == "" {
+		return nil, "no DuckDB", nil
+	}
+	duck, err := start(python, "-c", script, strconv.Itoa(threads))
+	if err != nil {
+		return nil, "", err
+	}
+	var hello struct {
+		Version string `json:"version"`
+	}
+	if err := duck.read(&hello); err != nil {
+		return nil, "", err
+	}
+	return duck, "DuckDB " + hello.Version, nil
 }
 
 func median(rs []result, of func(result) float64) float64 {
@@ -271,7 +292,9 @@ func serveScans(path string) error {
 			return err
 		}
 		r.CPU = cpu(after) - cpu(before)
-		r.MiB = float64(after.Maxrss) / 1024
+		if r.MiB, err = peak(); err != nil {
+			return err
+		}
 		sum := currency.Zero
 		for _, c := range set.Charges {
 			sum = sum.Add(c.Unblended)
@@ -282,6 +305,19 @@ func serveScans(path string) error {
 		}
 	}
 	return nil
+}
+
+// peak is the most memory the process has had, in MiB. (The kernel's maxrss counts that of the
+// process it was started from, too.)
+func peak() (float64, error) {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	var kib float64
+	_, err = fmt.Sscan(rest, &kib)
+	return kib / 1024, err
 }
 
 func cpu(r syscall.Rusage) float64 {

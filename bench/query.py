@@ -7,6 +7,12 @@ import time
 
 import duckdb
 
+
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024
+
+
 con = duckdb.connect()
 con.execute("SET threads = %d" % int(sys.argv[1]))
 con.execute("SET enable_progress_bar = false")
@@ -19,6 +25,6 @@ for line in sys.stdin:
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(
-        json.dumps({"seconds": seconds, "cpu": cpu, "mib": after.ru_maxrss / 1024, "groups": len(rows), "sum": str(sum(r[-1] for r in rows))}),
+        json.dumps({"seconds": seconds, "cpu": cpu, "mib": peak(), "groups": len(rows), "sum": str(sum(r[-1] for r in rows))}),
         flush=True,
     )

@@ -52,7 +52,10 @@ func scanParquet(ctx context.Context, c ingest.Content, m *metadata, month calen
 	for _, d := range s.digests {
 		sum.Write(d)
 	}
-	set := ingest.Merge(sets...)
+	set := sets[0]
+	if workers > 1 {
+		set = ingest.Merge(sets...)
+	}
 	s.names.to(set.Names)
 	return ingest.Scan{Digest: "d1:" + hex.EncodeToString(sum.Sum(nil)), Set: set}, nil
 }
