@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,5 +192,27 @@ func TestBucketErrors(t *testing.T) {
 	w.AddFault(simulator.Fault{Service: "s3", Kind: simulator.FaultHang, Times: -1})
 	if _, err := w.store(t, "s3://cur/x").Files(t.Context(), ""); err == nil || time.Since(start) > 10*time.Second {
 		t.Errorf("Files without an answer: %v after %s", err, time.Since(start))
+	}
+}
+
+// A bucket in another region is found there.
+func TestBucketElsewhere(t *testing.T) {
+	w := newWorld(t)
+	check(t, w.PutObject("cur", "a/file", []byte("0123456789")))
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if auth := r.Header.Get("Authorization"); strings.Contains(auth, "/s3/") && !strings.Contains(auth, "/eu-central-1/s3/") {
+			rw.Header().Set("X-Amz-Bucket-Region", "eu-central-1")
+			rw.WriteHeader(http.StatusMovedPermanently)
+			return
+		}
+		w.Simulator.ServeHTTP(rw, r)
+	}))
+	defer server.Close()
+	w.url = server.URL
+	w.Client = w.open(t, payer, aws.Config{})
+	files, err := w.store(t, "s3://cur/a").Files(t.Context(), "")
+	check(t, err)
+	if len(files) != 1 || read(t, files[0], 2, 3) != "234" {
+		t.Errorf("files of a bucket in another region: %v", files)
 	}
 }

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -182,6 +183,9 @@ func (s *Simulator) putInvoices(account string, summaries []map[string]any) erro
 		var v, w invoiceFilter
 		if err := json.Unmarshal(raw, &v); err != nil {
 			return err
+		}
+		if v.InvoiceId == "" {
+			return errors.New("an invoice without InvoiceId")
 		}
 		s.invoices[account] = slices.DeleteFunc(s.invoices[account], func(old json.RawMessage) bool {
 			return json.Unmarshal(old, &w) == nil && w.InvoiceId == v.InvoiceId

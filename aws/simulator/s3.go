@@ -153,9 +153,7 @@ func (s *Simulator) serveS3(w http.ResponseWriter, r *http.Request, body []byte,
 			return
 		}
 	}
-	s.mu.Lock()
 	answer := s.s3(operation, name, key, r, body)
-	s.mu.Unlock()
 	if f != nil { // the effect is there; of the answer comes half, or an error
 		if f.Kind == FaultLost500 {
 			s3Error(w, http.StatusInternalServerError, "InternalError", "internal failure")
@@ -189,6 +187,8 @@ func (h *half) Write(b []byte) (int, error) {
 
 // s3 carries out an operation and returns what answers it.
 func (s *Simulator) s3(operation, name, key string, r *http.Request, body []byte) func(http.ResponseWriter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	fail := func(status int, code string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) { s3Error(w, status, code, code+" "+name+"/"+key) }
 	}

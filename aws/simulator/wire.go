@@ -123,10 +123,7 @@ func (s *Simulator) serveAWS(w http.ResponseWriter, r *http.Request) {
 	if f != nil && f.before(s, w, r, svc) {
 		return
 	}
-	s.mu.Lock()
-	s.expire()
 	out, err := s.once(svc, name, auth.caller, r, input)
-	s.mu.Unlock()
 	if f != nil && f.after(w, svc) {
 		return
 	}
@@ -209,6 +206,9 @@ func (s *Simulator) once(svc *service, name string, c caller, r *http.Request, i
 		Upper string `json:"ClientToken"`
 	}
 	_ = json.Unmarshal(input, &in) // what is not JSON is refused by the operation itself
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire()
 	token := r.Header.Get("X-Amzn-Client-Token") + in.Lower + in.Upper
 	key := strings.Join([]string{svc.name, name, c.Account, token}, " ")
 	hash := sha256.Sum256(input)
