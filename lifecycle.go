@@ -153,8 +153,16 @@ func (d *desk) facts(ctx context.Context, c *agreement.Case) (agreement.Facts, e
 			f.BuyerName = b.Name
 		}
 	}
-	for id, l := range d.lives {
-		f.Shared = f.Shared || id != c.Life.Agreement && l.Relationship != "" && l.Relationship == c.Life.Relationship
+	for i := range d.dir.book.Agreements {
+		a := &d.dir.book.Agreements[i]
+		l := d.lives[a.ID]
+		if a.ID == c.Life.Agreement || a.ManagementAccount != c.Agreement.ManagementAccount {
+			continue
+		}
+		if l.Relationship != "" {
+			f.Held = append(f.Held, l.Relationship)
+		}
+		f.Others = f.Others || l.Status != agreement.Failed && l.Status != agreement.Terminated
 	}
 	for _, o := range d.orders {
 		f.Followed = f.Followed || o.Follows == c.Life.Agreement && o.InProcess()

@@ -46,8 +46,10 @@ type Facts struct {
 	// Usage lists closed months, ascending, each with the accounts that had usage in it. A month
 	// whose delivery is missing is not in the list: unknown, not without usage (domain.md W41).
 	Usage []Usage
-	// Shared: another agreement of the organisation holds the same relationship.
-	Shared bool
+	// Held are the relationships that other agreements hold.
+	Held []string
+	// Others: another agreement of the organisation has not ended.
+	Others bool
 	// Followed: an order in process takes over from this agreement.
 	Followed bool
 	// BuyerName is how AWS shows the buyer to the customer.
@@ -105,6 +107,7 @@ type Lifecycle struct {
 	GapWarned     bool           `json:"gap_warned,omitempty"`
 	EndWanted     bool           `json:"end_wanted,omitempty"` // AWS would not end the transfer of the failed order yet
 	MinimumEnd    calendar.Date  `json:"minimum_end,omitzero"` // stored when the purchase completes (R43)
+	Tidied        time.Time      `json:"tidied,omitzero"`      // nothing of it is left in AWS but the export
 	Delivery      Delivery       `json:"delivery,omitzero"`
 	Subscriptions []Subscription `json:"subscriptions,omitempty"`
 	Reasons       []Reason       `json:"reasons,omitempty"`

@@ -197,6 +197,7 @@ func (c *Case) handOver(now time.Time) error {
 		c.Agreement.CUR = prev.Agreement.CUR
 		prev.Life.Delivery, prev.Life.EndWanted = Delivery{Given: from}, false
 		prev.Life.BillingGroup, prev.Life.Relationship, prev.Life.Handshake = "", "", Term{}
+		prev.Life.TransferARN, prev.Life.Program = "", ""
 		if c.Agreement.ServiceTerm.AcceptedAt.IsZero() {
 			c.Agreement.ServiceTerm.AcceptedAt = prev.Agreement.ServiceTerm.AcceptedAt
 		}

@@ -172,13 +172,17 @@ func (w *world) loadWith(id string, orders []*Order) *Case {
 		c.Facts.Followed = c.Facts.Followed || (o.Follows == id && o.InProcess())
 	}
 	for other, rec := range w.cases {
-		if c.Life.Relationship == "" {
-			break
+		if other == id {
+			continue
+		}
+		if a := decode[Agreement](w.t, rec.agreement); a.ManagementAccount != c.Agreement.ManagementAccount {
+			continue
 		}
 		l := decode[Lifecycle](w.t, rec.life)
-		if other != id && l.Relationship != "" && l.Relationship == c.Life.Relationship {
-			c.Facts.Shared = true
+		if l.Relationship != "" {
+			c.Facts.Held = append(c.Facts.Held, l.Relationship)
 		}
+		c.Facts.Others = c.Facts.Others || (l.Status != Terminated && l.Status != Failed)
 	}
 	return c
 }
