@@ -79,8 +79,8 @@ func Load(paths ...string) (Book, []Error, error) {
 	return all, Sort(errs), nil
 }
 
-// maxLogo bounds a logo: it is kept with every version of its seller.
-const maxLogo = 1 << 20
+// maxLogo bounds a logo: it is kept with every version of its seller and every issued document.
+const maxLogo = 128 << 10
 
 // loadLogo replaces the path of a seller's logo by the file's content in base64, so that an issued
 // document does not depend on the file (I8).

@@ -93,7 +93,7 @@ func (o *object) seller(s *agreement.Seller) {
 	o.endpoint("endpoint", &s.Endpoint)
 	o.place("logo", &s.Logo)
 	o.text("time_zone", &s.TimeZone)
-	if _, err := time.LoadLocation(s.TimeZone); err != nil {
+	if _, err := time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "Local" {
 		o.fail("time_zone", codeUnknownValue, fmt.Sprintf("not a time zone: %q", s.TimeZone), "a name such as Europe/Berlin")
 		s.TimeZone = ""
 	}
