@@ -43,6 +43,7 @@ type payerSummary struct {
 	Currency  currency.Code    `json:"currency"`
 	Rows      int64            `json:"rows"`
 	Unblended currency.Decimal `json:"unblended"`
+	Tax       currency.Decimal `json:"tax"` // of it, tax on AWS's invoices
 }
 
 func (s summary) rows() int64 {
@@ -51,10 +52,6 @@ func (s summary) rows() int64 {
 		n += p.Rows
 	}
 	return n
-}
-
-func (s summary) has(id string) bool {
-	return slices.ContainsFunc(s.Organisations, func(p payerSummary) bool { return p.ID == id })
 }
 
 // sourceKey tells which agreements share a delivery.
@@ -270,6 +267,9 @@ func summarise(set ingest.ChargeSet) []payerSummary {
 		}
 		out[i].Rows += c.Rows
 		out[i].Unblended = out[i].Unblended.Add(c.Unblended)
+		if c.Invoice != "" && (c.Type == ingest.TypeTax || c.Taxed) {
+			out[i].Tax = out[i].Tax.Add(c.Unblended)
+		}
 	}
 	slices.SortFunc(out, func(a, b payerSummary) int {
 		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(string(a.Currency), string(b.Currency)))

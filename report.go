@@ -19,6 +19,8 @@ type RunReport struct {
 	Payers     []reconcile.Totals `json:"payers"` // empty when the run was limited to some agreements
 	OpenMonths []OpenMonth        `json:"open_months"`
 	Unclaimed  []Unclaimed        `json:"unclaimed"`
+
+	PendingMemos []PendingMemo `json:"pending_memos"` // money AWS gave back, without rows yet
 }
 
 // An AgreementRow is one agreement's month in a run.
@@ -91,6 +93,10 @@ func (r *RunReport) finish() {
 	for i := range r.OpenMonths {
 		r.OpenMonths[i].Reasons = list(r.OpenMonths[i].Reasons)
 	}
+	for _, m := range r.PendingMemos {
+		r.Complete = r.Complete && !m.Alarm
+	}
+	r.PendingMemos = list(r.PendingMemos)
 	r.Agreements = list(r.Agreements)
 	r.Payers = list(r.Payers)
 	r.OpenMonths = list(r.OpenMonths)

@@ -12,10 +12,8 @@ import (
 
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/calendar"
-	"github.com/arrears-billing/arrears/currency"
 	"github.com/arrears-billing/arrears/ingest"
 	"github.com/arrears-billing/arrears/invoice"
-	"github.com/arrears-billing/arrears/reconcile"
 	"github.com/arrears-billing/arrears/store"
 )
 
@@ -63,6 +61,9 @@ func (e *Engine) Run(ctx context.Context, o RunOptions) (RunReport, error) {
 	}
 	if len(o.Agreements) == 0 {
 		report.Payers, report.Unclaimed = r.controlTotals(report.Agreements)
+		if report.PendingMemos, err = r.pendingMemos(ctx, report.Agreements); err != nil {
+			return RunReport{}, err
+		}
 	}
 	if report.OpenMonths, err = r.openMonths(ctx); err != nil {
 		return RunReport{}, err
@@ -462,130 +463,4 @@ func (r *run) openMonths(ctx context.Context) ([]OpenMonth, error) {
 		return strings.Compare(a.Agreement, b.Agreement)
 	})
 	return open, nil
-}
-
-// controlTotals adds up, per payer and currency, what AWS's data and AWS's invoices say, and where
-// every part of it went; what nobody claims is listed.
-func (r *run) controlTotals(rows []AgreementRow) ([]reconcile.Totals, []Unclaimed) {
-	type key struct {
-		payer    agreement.AccountID
-		currency currency.Code
-	}
-	totals := map[key]*reconcile.Totals{}
-	total := func(p agreement.AccountID, c currency.Code) *reconcile.Totals {
-		t := totals[key{p, c}]
-		if t == nil {
-			t = &reconcile.Totals{Payer: string(p), Currency: c}
-			totals[key{p, c}] = t
-		}
-		return t
-	}
-	claims := r.claims()
-	unclaimed := map[string]*Unclaimed{}
-	groups := r.groups()
-	for g, d := range r.deliveries {
-		if d == nil {
-			continue
-		}
-		first := r.chosen[groups[g].members[0]]
-		payer, _ := r.view.dir.payer(first.Payer)
-		rated := map[string]bool{} // organisations whose rows have dispositions
-		whole := false
-		for _, i := range groups[g].members {
-			a := r.chosen[i]
-			account, anyAccount := a.PayerAccount()
-			if src := rows[i].Source; src != nil && src.Currency != "" {
-				t := total(a.Payer, src.Currency)
-				t.CUR = t.CUR.Add(src.InRowDiscounts)
-				if rows[i].Status == Waiting {
-					t.Waiting = t.Waiting.Add(src.Unblended).Add(src.InRowDiscounts)
-				} else {
-					t.Add(src.Dispositions)
-				}
-				rated[account] = true
-				whole = whole || anyAccount
-			}
-		}
-		for _, org := range d.summary.Organisations {
-			t := total(first.Payer, org.Currency)
-			t.CUR = t.CUR.Add(org.Unblended)
-			switch {
-			case whole || rated[org.ID]:
-			case slices.Contains(payer.OwnAccounts, agreement.AccountID(org.ID)):
-				t.Own = t.Own.Add(org.Unblended)
-			case claims[org.ID]:
-				t.Waiting = t.Waiting.Add(org.Unblended)
-			default:
-				t.Unclaimed = t.Unclaimed.Add(org.Unblended)
-				u := unclaimed[org.ID]
-				if u == nil {
-					u = &Unclaimed{ManagementAccount: org.ID, Currency: org.Currency}
-					unclaimed[org.ID] = u
-				}
-				u.Unblended = u.Unblended.Add(org.Unblended)
-			}
-		}
-	}
-	for _, p := range r.view.dir.book.Payers {
-		if len(r.Payers) > 0 && !slices.Contains(r.Payers, p.Account) {
-			continue
-		}
-		for _, b := range r.view.bills[p.Account].month {
-			if !b.Compared() {
-				continue
-			}
-			t := total(p.Account, b.Base.Currency)
-			t.AWS = t.AWS.Add(b.Signed())
-			for _, org := range organisations(b) {
-				own := slices.Contains(p.OwnAccounts, agreement.AccountID(org)) || org == string(p.Account)
-				if own || r.organisationClaimed(org) {
-					continue
-				}
-				u := unclaimed[org]
-				if u == nil {
-					u = &Unclaimed{ManagementAccount: org, Currency: b.Base.Currency}
-					unclaimed[org] = u
-				}
-				u.AWSInvoices = append(u.AWSInvoices, b.ID)
-			}
-		}
-	}
-	out := make([]reconcile.Totals, 0, len(totals))
-	for _, t := range totals {
-		t.Close()
-		out = append(out, *t)
-	}
-	slices.SortFunc(out, func(a, b reconcile.Totals) int {
-		return strings.Compare(a.Payer+string(a.Currency), b.Payer+string(b.Currency))
-	})
-	list := make([]Unclaimed, 0, len(unclaimed))
-	for _, u := range unclaimed {
-		list = append(list, *u)
-	}
-	slices.SortFunc(list, func(a, b Unclaimed) int { return strings.Compare(a.ManagementAccount, b.ManagementAccount) })
-	return out, list
-}
-
-// claims are the payer accounts of rows that some agreement bills in the month.
-func (r *run) claims() map[string]bool {
-	claims := map[string]bool{}
-	for i := range r.view.dir.book.Agreements {
-		a := &r.view.dir.book.Agreements[i]
-		if w, ok := a.Window(); ok && w.Contains(r.Month) {
-			account, anyAccount := a.PayerAccount()
-			if anyAccount {
-				account = string(a.ManagementAccount)
-			}
-			claims[account] = true
-		}
-	}
-	return claims
-}
-
-// organisationClaimed says that some agreement bills the organisation in the month.
-func (r *run) organisationClaimed(org string) bool {
-	return slices.ContainsFunc(r.view.dir.book.Agreements, func(a agreement.Agreement) bool {
-		w, ok := a.Window()
-		return ok && string(a.ManagementAccount) == org && w.Contains(r.Month)
-	})
 }

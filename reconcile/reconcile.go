@@ -25,8 +25,11 @@ type Line struct {
 	Difference currency.Decimal `json:"difference"` // rows - invoice
 	Tolerance  currency.Decimal `json:"tolerance"`
 	OK         bool             `json:"ok"`
-	Note       string           `json:"note,omitempty"` // "pending": a memo whose rows are yet to come; "not listed"
+	Note       string           `json:"note,omitempty"` // Pending, or "not listed"
 }
+
+// Pending is the note of a memo whose rows are yet to come.
+const Pending = "pending"
 
 // A Result is an organisation's comparison for a month.
 type Result struct {
@@ -86,7 +89,7 @@ func (r *Result) withoutRows(b ingest.Bill, in Input) {
 		OK: b.Signed().IsZero(),
 	}
 	if b.Memo() && !l.OK {
-		l.OK, l.Note = true, "pending"
+		l.OK, l.Note = true, Pending
 	}
 	r.Lines = append(r.Lines, l)
 	if !l.OK {

@@ -27,8 +27,9 @@ type Totals struct {
 	Own         currency.Decimal `json:"own"`
 	Unclaimed   currency.Decimal `json:"unclaimed"`
 	Difference  currency.Decimal `json:"difference"`
-	// AWSDifference is CUR - tax - deferred - AWS: rounding of AWS's invoices, pending memos, and
-	// bills without rows.
+	TaxRows     currency.Decimal `json:"-"` // tax on AWS's invoices, whoever's it is
+	// AWSDifference is CUR - tax - deferred - AWS: rounding of AWS's invoices, rows that AWS has not
+	// invoiced yet, pending memos, and bills without rows.
 	AWSDifference currency.Decimal `json:"aws_difference"`
 }
 
@@ -50,5 +51,5 @@ func (t *Totals) Close() {
 		accounted = accounted.Add(d)
 	}
 	t.Difference = t.CUR.Sub(accounted)
-	t.AWSDifference = t.CUR.Sub(t.Tax).Sub(t.Deferred).Sub(t.AWS)
+	t.AWSDifference = t.CUR.Sub(t.TaxRows).Sub(t.Deferred).Sub(t.AWS)
 }

@@ -49,6 +49,13 @@ func (a *app) showRun(r arrears.RunReport) error {
 		}
 		fmt.Fprintln(a.stdout, ": no agreement bills it this month")
 	}
+	for _, m := range r.PendingMemos {
+		alarm := ""
+		if m.Alarm {
+			alarm = " for more than 60 days: ask AWS"
+		}
+		fmt.Fprintf(a.stdout, "\npending: AWS's memo %s of %s, %s %s, has no rows yet%s\n", m.AWSInvoice, m.Issued, currency.Plain(m.Amount), m.Currency, alarm)
+	}
 	if len(r.OpenMonths) > 0 {
 		fmt.Fprintln(a.stdout, "\nEarlier months that are not settled:")
 		w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
