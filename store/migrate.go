@@ -63,7 +63,7 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	have, err := db.schema(ctx)
+	have, err := db.Schema(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -111,8 +111,8 @@ func (db *DB) apply(ctx context.Context, m migration) error {
 	})
 }
 
-// schema returns the version of the data's schema; 0 is none.
-func (db *DB) schema(ctx context.Context) (int, error) {
+// Schema returns the version of the data's schema; 0 is none.
+func (db *DB) Schema(ctx context.Context) (int, error) {
 	var n int
 	if err := one(ctx, db.read, []any{&n}, db.dialect.tableExists, "migrations"); err != nil || n == 0 {
 		return 0, err

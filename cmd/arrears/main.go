@@ -174,7 +174,7 @@ customer's agreement, proves the one against the other, and issues documents.`,
 	root.AddGroup(&cobra.Group{ID: "month", Title: "The month:"}, &cobra.Group{ID: "lifecycle", Title: "The lifecycle:"}, &cobra.Group{ID: "keep", Title: "Keeping house:"})
 	root.AddCommand(a.monthCommands()...)
 	root.AddCommand(a.demoCommand())
-	root.AddCommand(a.ratesCommand())
+	root.AddCommand(a.ratesCommand(), a.migrateCommand())
 	root.AddCommand(a.lifecycleCommands()...)
 	return root
 }

@@ -50,6 +50,18 @@ func TestEnginesAgree(t *testing.T) {
 	}
 }
 
+// TestMigrate starts a data folder, and again changes nothing.
+func TestMigrate(t *testing.T) {
+	store := []string{"--data", filepath.Join(t.TempDir(), "data")}
+	on(t, exitUsage, store, "verify") // there is none, and looking makes none
+	for range 2 {
+		if got, want := on(t, exitDone, store, "migrate", "--json"), "{\n  \"schema\": 1\n}\n"; got != want {
+			t.Errorf("migrate --json prints %q, want %q", got, want)
+		}
+	}
+	on(t, exitDone, store, "verify")
+}
+
 // TestLostCache: charge sets that are damaged or gone are read again, and the month is the same.
 func TestLostCache(t *testing.T) {
 	var dumps []string
