@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -21,12 +22,12 @@ func strange(t *testing.T, status int, contentType, body string) *aws.Client {
 		}
 		if strings.Contains(string(asked), "GetCallerIdentity") {
 			w.Header().Set("Content-Type", "text/xml")
-			io.WriteString(w, "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>"+string(payer)+"</Account></GetCallerIdentityResult></GetCallerIdentityResponse>")
+			fmt.Fprint(w, "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>"+string(payer)+"</Account></GetCallerIdentityResult></GetCallerIdentityResponse>")
 			return
 		}
 		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(status)
-		io.WriteString(w, body)
+		fmt.Fprint(w, body)
 	}))
 	t.Cleanup(server.Close)
 	w := &world{url: server.URL}
