@@ -101,6 +101,10 @@ func (d *delivery) fail(err error) {
 		if errors.As(err, &de) && de.Hint != "" {
 			d.reason.Text += "; " + de.Hint
 		}
+		var fe *cur.Error
+		if errors.As(err, &fe) && fe.Hint != "" {
+			d.reason.Text += "; " + fe.Hint
+		}
 	}
 }
 

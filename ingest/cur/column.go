@@ -130,7 +130,10 @@ func bind(names []string) (layout, error) {
 		l.parts = append(l.parts, partColumn{key, i})
 	}
 	if len(twice) > 0 {
-		return l, fmt.Errorf("more than one column of the name %s", strings.Join(twice, ", "))
+		return l, &Error{
+			Err:  fmt.Errorf("more than one column of the name %s", strings.Join(twice, ", ")),
+			Hint: "an export's query must give no two columns the same name",
+		}
 	}
 	var missing []string
 	for c, col := range columns {
@@ -138,12 +141,14 @@ func bind(names []string) (layout, error) {
 			missing = append(missing, col.name)
 		}
 	}
-	switch len(missing) {
-	case 0:
-	case 1:
-		return l, fmt.Errorf("the required column %s is missing", missing[0])
-	default:
-		return l, fmt.Errorf("required columns are missing: %s", strings.Join(missing, ", "))
+	if len(missing) > 0 {
+		err := &Error{Hint: "the export's query must select every column under its own name; columns that are selected are delivered even when they are empty"}
+		if len(missing) == 1 {
+			err.Err = fmt.Errorf("the required column %s is missing", missing[0])
+		} else {
+			err.Err = fmt.Errorf("required columns are missing: %s", strings.Join(missing, ", "))
+		}
+		return l, err
 	}
 	slices.SortFunc(l.parts, func(a, b partColumn) int { return strings.Compare(a.key, b.key) })
 	return l, nil

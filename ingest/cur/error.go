@@ -14,6 +14,7 @@ type Error struct {
 	Row    int64  // from 1; 0 when it is not about a row
 	Column string // empty when it is not about one column
 	Err    error
+	Hint   string // what to do, where there is something to say
 }
 
 func (e *Error) Error() string {

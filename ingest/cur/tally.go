@@ -139,7 +139,10 @@ func (t *tally) check(b *batch) error {
 		if !p.same {
 			for i, s := range p.nums[:b.n] {
 				if (s < t.from || s >= t.to) && s != null {
-					return atCell(b.first+int64(i), columns[colPeriod].name, checkPeriod(unixTime(s), t.month))
+					return &Error{
+						Row: b.first + int64(i), Column: columns[colPeriod].name, Err: checkPeriod(unixTime(s), t.month),
+						Hint: "a file of another month lies among this month's: copy the delivery again, as AWS laid it out",
+					}
 				}
 			}
 		}
