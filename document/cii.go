@@ -26,8 +26,10 @@ func CII(d invoice.Document) ([]byte, error) {
 		c.line(l)
 	}
 	c.agreement()
-	c.open("ram:ApplicableHeaderTradeDelivery")
-	c.close(1)
+	c.open("ram:ApplicableHeaderTradeDelivery") // BT-72: the service of a month is complete on its last day
+	c.open("ram:ActualDeliverySupplyChainEvent")
+	c.date("ram:OccurrenceDateTime", "udt", e.Period.End)
+	c.close(2)
 	c.settlement()
 	return w.bytes(), nil
 }

@@ -27,6 +27,9 @@ func UBL(d invoice.Document) ([]byte, error) {
 	u.header()
 	u.party("cac:AccountingSupplierParty", e.seller)
 	u.party("cac:AccountingCustomerParty", e.buyer)
+	u.open("cac:Delivery") // BT-72: the service of a month is complete on its last day
+	u.text("cbc:ActualDeliveryDate", e.Period.End.String())
+	u.close(1)
 	u.payment()
 	u.tax()
 	u.totals()

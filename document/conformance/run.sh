@@ -16,9 +16,33 @@ for kind in ${1:-xml pdf}; do
   mkdir "$work/$kind"
   javac -cp "$(cat "$work/$kind.classpath")" -d "$work/$kind" "$here/$kind/"*.java
 done
+
+# Validators that find nothing wrong with anything would prove nothing: these documents must fail.
+mkdir "$work/broken-xml" "$work/broken-pdf"
+one=$(cd "$work/corpus" && ls ./*-2026-000001.ubl.xml | head -1)
+one=$(basename "$one" .ubl.xml)
+sed -E 's|(<cbc:PayableAmount[^>]*>)|\11|' "$work/corpus/$one.ubl.xml" > "$work/broken-xml/total.ubl.xml"
+sed -E 's|(<ram:DuePayableAmount>)|\11|' "$work/corpus/$one.cii.xml" > "$work/broken-xml/total.cii.xml"
+sed -E 's|<cbc:EndpointID.*||' "$work/corpus/$one.ubl.xml" > "$work/broken-xml/endpoint.ubl.xml"
+sed 's|/AFRelationship|/AFRelationshop|' "$work/corpus/$one.pdf" > "$work/broken-pdf/relationship.pdf"
+sed 's|GrandTotalAmount>[0-9]|GrandTotalAmount>0|' "$work/corpus/$one.pdf" > "$work/broken-pdf/total.pdf"
+
+validate() { # kind, folder
+  local class=XmlConformance
+  [ "$1" = pdf ] && class=PdfConformance
+  java -cp "$work/$1:$(cat "$work/$1.classpath")" "$class" "$2"
+}
 status=0
 for kind in ${1:-xml pdf}; do
-  class=XmlConformance; [ "$kind" = pdf ] && class=PdfConformance
-  java -cp "$work/$kind:$(cat "$work/$kind.classpath")" "$class" "$work/corpus" || status=1
+  for broken in "$work/broken-$kind"/*; do
+    mkdir "$work/one" && cp "$broken" "$work/one"
+    if validate "$kind" "$work/one" > "$work/log"; then
+      cat "$work/log"
+      echo "$(basename "$broken") is broken and passed" >&2
+      status=1
+    fi
+    rm -r "$work/one"
+  done
+  validate "$kind" "$work/corpus" || status=1
 done
 exit $status
