@@ -95,8 +95,12 @@ func corpusInput(r *random, i, n int, s agreement.Seller, b agreement.Buyer, cur
 			sign, section = "-", rating.Sections[6+r.n(3)]
 		}
 		source := currency.Amount{Number: dec(fmt.Sprintf("%s%d.%09d", sign, r.n(9000), r.n(1_000_000_000))), Currency: "USD"}
+		account := pick(r, []string{"111122223333", "444455556666", fmt.Sprintf("9999%08d", j)})
+		if n >= 1000 {
+			account = fmt.Sprintf("9999%08d", j) // so that every charge is a line
+		}
 		in.Priced = append(in.Priced, rating.Priced{
-			Disposition: rating.Billed, Section: section, Account: pick(r, []string{"111122223333", "444455556666", fmt.Sprintf("9999%08d", j)}),
+			Disposition: rating.Billed, Section: section, Account: account,
 			Product: pick(r, []string{"AmazonEC2", "AmazonS3", "AWSDataTransfer"}), Label: pick(r, corpusLabels), Invoice: rate.AWSInvoice,
 			Source: source, Rate: rate, Exact: currency.Amount{Number: source.Number.Mul(rate.Value), Currency: cur},
 		})
