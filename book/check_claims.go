@@ -58,32 +58,35 @@ type claim struct {
 
 // overlaps reports claims that share a month. It sorts them by their first month.
 func (c *checker) overlaps(claims []claim, what string) {
-	slices.SortFunc(claims, func(a, b claim) int {
-		return cmp.Or(a.w.From.Compare(b.w.From), cmp.Compare(a.a.ID, b.a.ID))
-	})
+	inOrder(claims)
 	for i := 1; i < len(claims); i++ {
-		// Of those before, the one that bills longest is the one to meet.
-		longest := slices.MaxFunc(claims[:i], func(a, b claim) int {
-			switch {
-			case a.w.To.IsZero() && b.w.To.IsZero():
-				return 0
-			case a.w.To.IsZero():
-				return 1
-			case b.w.To.IsZero():
-				return -1
-			}
-			return a.w.To.Compare(b.w.To)
-		})
-		next := claims[i]
-		both, ok := longest.w.Intersect(next.w)
+		before, next := longest(claims[:i]), claims[i]
+		both, ok := before.w.Intersect(next.w)
 		if !ok {
 			continue
 		}
 		c.report(codeDuplicateClaim,
-			fmt.Sprintf("%s and %s %s: %s", longest.a.ID, next.a.ID, what, months(both)),
-			fmt.Sprintf("%s bills %s, %s bills %s: narrow one with billed.from or billed.to", longest.a.ID, months(longest.w), next.a.ID, months(next.w)),
-			next.place(), longest.place())
+			fmt.Sprintf("%s and %s %s: %s", before.a.ID, next.a.ID, what, months(both)),
+			fmt.Sprintf("%s bills %s, %s bills %s: narrow one with billed.from or billed.to", before.a.ID, months(before.w), next.a.ID, months(next.w)),
+			next.place(), before.place())
 	}
+}
+
+func inOrder(claims []claim) {
+	slices.SortFunc(claims, func(a, b claim) int {
+		return cmp.Or(a.w.From.Compare(b.w.From), cmp.Compare(a.a.ID, b.a.ID))
+	})
+}
+
+// longest is the claim that bills to the latest month: the one for the next to meet or to follow.
+func longest(claims []claim) claim {
+	last := claims[0]
+	for _, cl := range claims {
+		if !last.w.To.IsZero() && (cl.w.To.IsZero() || cl.w.To.After(last.w.To)) {
+			last = cl
+		}
+	}
+	return last
 }
 
 // place is where a claim's months are written: its billed months, else its transfer.
@@ -125,9 +128,9 @@ func (c *checker) sameRows(location string, claims []claim) {
 // gaps reports months of one transfer that nobody bills between two agreements that follow each
 // other on it.
 func (c *checker) gaps(claims []claim) {
-	slices.SortFunc(claims, func(a, b claim) int { return a.w.From.Compare(b.w.From) })
+	inOrder(claims)
 	for i := 1; i < len(claims); i++ {
-		before, next := claims[i-1], claims[i]
+		before, next := longest(claims[:i]), claims[i]
 		if before.w.To.IsZero() || !next.w.From.After(before.w.To.Add(1)) {
 			continue
 		}
