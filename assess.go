@@ -30,6 +30,8 @@ type view struct {
 	bills   map[agreement.AccountID]payerBills
 	refs    References
 	refsID  string // identifies the imported rates
+
+	provisioning map[string]bool // agreements whose purchase is still in process
 }
 
 // view loads what all agreements of a month share.
@@ -55,6 +57,9 @@ func (e *Engine) view(ctx context.Context, m calendar.Month) (*view, error) {
 	}
 	for _, p := range v.dir.book.Payers {
 		v.bills[p.Account] = e.bills(ctx, p, m)
+	}
+	if v.provisioning, err = e.provisioning(ctx); err != nil {
+		return nil, err
 	}
 	v.refs, v.refsID, err = e.references(ctx, m)
 	return v, err
@@ -210,7 +215,7 @@ func (e *Engine) evidence(v *view, a *agreement.Agreement, t agreement.Terms, d 
 		Terms: t, Discounts: a.TermDiscounts(m), Tax: a.Tax,
 		Seller: seller, Buyers: []agreement.Buyer{buyer},
 		Tolerance: payer.Tolerance, Strict: payer.Reconcile != "none",
-		Fingerprint: own.Fingerprint(), Rules: rating.RuleVersion,
+		Fingerprint: own.Fingerprint(), Incomplete: v.provisioning[a.ID], Rules: rating.RuleVersion,
 	}
 	versions := map[string]string{
 		"rules":                          rating.RuleVersion,
@@ -256,7 +261,7 @@ func (e *Engine) evidence(v *view, a *agreement.Agreement, t agreement.Terms, d 
 // the same, and the month's record is still right.
 func (e *Engine) quick(v *view, a *agreement.Agreement, t agreement.Terms, d *delivery) string {
 	parts := []string{
-		rating.RuleVersion, d.pin(), v.bills[a.Payer].hash, v.refsID, fmt.Sprint(late(v.month, e.AsOf)),
+		rating.RuleVersion, d.pin(), v.bills[a.Payer].hash, v.refsID, fmt.Sprint(late(v.month, e.AsOf), v.provisioning[a.ID]),
 		v.dir.hashes[kindAgreement+"/"+a.ID], v.dir.hashes[kindSeller+"/"+t.Seller], v.dir.hashes[kindBuyer+"/"+t.Buyer],
 		v.dir.hashes[kindPayer+"/"+string(a.Payer)],
 	}

@@ -70,6 +70,21 @@ func loadRecords[T any](ctx context.Context, db *store.DB, kind string, into map
 	return nil
 }
 
+// provisioning returns the agreements whose purchase is still in process.
+func (e *Engine) provisioning(ctx context.Context) (map[string]bool, error) {
+	lives := map[string]*agreement.Lifecycle{}
+	if err := loadRecords(ctx, e.DB, kindLifecycle, lives, map[string]int64{}); err != nil {
+		return nil, err
+	}
+	open := map[string]bool{}
+	for id, l := range lives {
+		if l.Status == agreement.Provisioning {
+			open[id] = true
+		}
+	}
+	return open, nil
+}
+
 // register is what an order is judged against.
 func (d *desk) register() *agreement.Register {
 	r := &agreement.Register{

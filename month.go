@@ -39,6 +39,7 @@ type Inputs struct {
 	Memos        []ingest.Bill          `json:"memos,omitempty"` // of the months around
 	References   []currency.Rate        `json:"references,omitempty"`
 	Waived       []Waived               `json:"waived,omitempty"`
+	Incomplete   bool                   `json:"incomplete,omitempty"` // the agreement's order is still in process
 	Rules        string                 `json:"rules"`
 }
 
@@ -146,6 +147,11 @@ func Compute(e *Evidence, refs References) Outcome {
 		Rate: rating.Exchange(in.Terms, bills, recorded.rate),
 	})
 	out.Warnings = slices.Concat(compared.Warnings, out.Rated.Warnings)
+	if in.Incomplete {
+		out.Warnings = append(out.Warnings, agreement.Reason{
+			Code: "billed_before_completion", Text: "AWS bills the payer since the transfer started, and the customer's order is not complete yet",
+		})
+	}
 	if len(compared.Waiting) > 0 {
 		out.Status, out.Reasons = Waiting, compared.Waiting
 		return out
