@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -255,4 +257,103 @@ func TestLifecycleFailures(t *testing.T) {
 	refused := h.run(2, "order", "create", "-f", h.file("bad.yaml", strings.Replace(lifecycleOrder, `"111122223333"`, `"12"`, 1)))
 	h.wantField(refused, "error.code", "account_id_malformed")
 	h.wantField(refused, "error.line", float64(7))
+}
+
+// delivers writes what AWS delivers for a month: a CUR file in which the organisation used one thing.
+func (h *house) delivers(month, amount string) {
+	h.Helper()
+	dir := filepath.Join(h.dir, "cur", "data", "BILLING_PERIOD="+month)
+	h.must(os.MkdirAll(dir, 0o755))
+	f, err := os.Create(filepath.Join(dir, "cur-00001.csv.gz"))
+	h.must(err)
+	z := gzip.NewWriter(f)
+	fmt.Fprintln(z, "bill_payer_account_id,line_item_usage_account_id,bill_bill_type,bill_billing_entity,bill_invoice_id,line_item_product_code,line_item_line_item_type,line_item_currency_code,line_item_unblended_cost")
+	fmt.Fprintf(z, "111122223333,222233334444,Anniversary,AWS,INV-%s,AmazonEC2,Usage,USD,%s\n", month, amount)
+	h.must(z.Close())
+	h.must(f.Close())
+}
+
+// month runs a month and returns the row of the agreement.
+func (h *house) month(want int, month string) map[string]any {
+	h.Helper()
+	v := h.run(want, "run", "--month", month, "--issue")
+	rows, _ := v["agreements"].([]any)
+	if len(rows) != 1 {
+		h.Fatalf("run %s: %d agreements, want 1: %v", month, len(rows), v)
+	}
+	return rows[0].(map[string]any)
+}
+
+// R18 R31 R33 R34 R36 R37 I6 W2 W15 W39 A-4 D6: from the order to the first invoice in April, and from the
+// customer's withdrawal to the final invoice; only then is the agreement terminated, and what it
+// held in AWS removed.
+func TestFirstAndFinalInvoice(t *testing.T) {
+	h := newHouse(t)
+	h.run(0, "order", "create", "-f", h.file("order.yaml", strings.NewReplacer("partner_led", "resold", "currency: EUR", "currency: USD").Replace(lifecycleOrder)))
+	h.run(0, "order", "submit", "ORD-0001", "--by", "ann@buyer.example", "--accept", "marketplace,services")
+	h.run(0, "tick")
+	h.at("2026-02-19T10:00:00Z")
+	h.accept("transfer")
+	h.run(0, "tick")
+	h.accept("term")
+	h.run(0, "tick")
+
+	// The role is missing while the first month passes: AWS bills the payer all the same.
+	h.run(0, "apply", "-f", h.file("cur.yaml", "agreements:\n  - id: AGR-0001\n    cur: {source: ./cur, manifest: none}\n"))
+	h.delivers("2026-03", "1000.00")
+	h.at("2026-04-08T06:00:00Z")
+	row := h.month(0, "2026-03")
+	h.wantField(row, "status", "drafted") // a draft with a warning is an open question
+	if warnings := fmt.Sprint(row["warnings"]); !strings.Contains(warnings, "billed_before_completion") {
+		t.Errorf("warnings: %s, want billed_before_completion", warnings)
+	}
+	h.must(h.aws.DeployRole(simulator.Role{Account: "111122223333", Name: "EssentialsBootstrapRole", Trusts: []string{"999900001111"}}))
+	h.run(0, "order", "complete", "ORD-0001", "--reason", "deployed late")
+	h.wantField(h.run(0, "order", "show", "ORD-0001"), "status", "completed")
+	row = h.month(0, "2026-03")
+	h.wantField(row, "status", "issued")
+	h.wantField(row, "net", "1000.00")
+	h.wantField(row, "first", true)
+	h.run(0, "tick")
+	if subs, _ := h.run(0, "agreement", "show", "AGR-0001")["subscriptions"].([]any); len(subs) != 2 {
+		t.Errorf("%d subscriptions, want the management account and the one with usage", len(subs))
+	}
+
+	// The customer leaves in the middle of May 2027, after the term.
+	h.at("2027-05-10T09:00:00Z")
+	withdraw(h)
+	h.run(0, "tick")
+	h.wantField(h.run(0, "agreement", "show", "AGR-0001"), "status", "active") // one look
+	h.at("2027-05-11T10:00:00Z")
+	h.run(0, "tick")
+	agr := h.run(0, "agreement", "show", "AGR-0001")
+	h.wantField(agr, "status", "terminating")
+	h.wantField(agr, "last_month", "2027-05")
+	if n := len(h.aws.State().BillingGroups); n != 1 {
+		t.Errorf("%d billing groups while the transfer runs, want 1", n)
+	}
+
+	h.delivers("2027-05", "70.00")
+	h.at("2027-06-08T06:00:00Z")
+	row = h.month(3, "2027-05") // months between were never delivered here: they stay open, and are named
+	h.wantField(row, "status", "issued")
+	h.wantField(row, "final", true)
+	h.run(0, "tick")
+	h.wantField(h.run(0, "agreement", "show", "AGR-0001"), "status", "terminated")
+	state := h.aws.State()
+	if n := len(state.BillingGroups) + len(state.Relationships); n != 0 {
+		t.Errorf("%d billing groups and relationships after the end, want 0", n)
+	}
+	h.at("2027-07-08T06:00:00Z")
+	h.wantField(h.month(3, "2027-06"), "status", "not_due") // June is not billed
+}
+
+// withdraw ends the transfer as the customer does in AWS, for the end of the month.
+func withdraw(h *house) {
+	h.Helper()
+	for _, tr := range h.aws.State().Transfers {
+		input := fmt.Sprintf(`{"Id": %q, "EndTimestamp": %d}`, tr["Id"], time.Date(2027, 5, 31, 23, 59, 59, 0, time.UTC).Unix())
+		_, err := h.aws.Call(simulator.Call{Account: "111122223333", Service: "organizations", Operation: "TerminateResponsibilityTransfer", Input: json.RawMessage(input)})
+		h.must(err)
+	}
 }
