@@ -281,6 +281,9 @@ func sourceRow(e Evidence, rated rating.Result) *SourceRow {
 		Fingerprint: e.Inputs.Fingerprint, Rows: e.Set.Rows, Unblended: currency.Zero,
 		InRowDiscounts: rated.InRow(), Dispositions: rated.Sums(),
 	}
+	if codes := ingest.Currencies(e.Set.Charges); len(codes) > 1 {
+		return r // blocked, and without a sum: two currencies are never added
+	}
 	for _, c := range e.Set.Charges {
 		r.Currency = c.Currency
 		r.Unblended = r.Unblended.Add(c.Unblended)

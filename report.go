@@ -51,6 +51,15 @@ type SourceRow struct {
 	Dispositions   map[rating.Disposition]currency.Decimal `json:"dispositions"`
 }
 
+// disposed says that every part of the source has its disposition.
+func (s *SourceRow) disposed() bool {
+	sum := currency.Zero
+	for _, d := range s.Dispositions {
+		sum = sum.Add(d)
+	}
+	return sum.Equal(s.Unblended.Add(s.InRowDiscounts))
+}
+
 // An OpenMonth is an earlier month that is not settled (I7).
 type OpenMonth struct {
 	Month     calendar.Month     `json:"month"`

@@ -75,11 +75,14 @@ func (r *run) controlTotals(rows []AgreementRow) ([]reconcile.Totals, []Unclaime
 // was rated, else as the reseller's own, as waiting for an agreement, or as nobody's.
 func (r *run) addDelivery(l *ledger, d *delivery, members []int, rows []AgreementRow, claims map[string]agreement.AccountID) {
 	rated := map[string]agreement.AccountID{} // the payer of organisations whose agreement was looked at
+	blocked := map[string]bool{}              // organisations blocked before they were rated
 	var whole agreement.AccountID             // the payer, when one agreement has all rows of the source
 	for _, i := range members {
 		a := r.chosen[i]
+		account, anyAccount := a.PayerAccount()
 		src := rows[i].Source
-		if src == nil || src.Currency == "" {
+		if src == nil || src.Currency == "" || !src.disposed() {
+			blocked[account] = rows[i].Status == Blocked
 			continue
 		}
 		t := l.total(a.Payer, src.Currency)
@@ -89,7 +92,6 @@ func (r *run) addDelivery(l *ledger, d *delivery, members []int, rows []Agreemen
 		} else {
 			t.Add(src.Dispositions)
 		}
-		account, anyAccount := a.PayerAccount()
 		rated[account] = a.Payer
 		if anyAccount {
 			whole = a.Payer
@@ -104,6 +106,8 @@ func (r *run) addDelivery(l *ledger, d *delivery, members []int, rows []Agreemen
 		own, _ := r.view.dir.payer(payer)
 		switch {
 		case whole != "" || rated[org.ID] != "":
+		case blocked[org.ID]:
+			t.Quarantined = t.Quarantined.Add(org.Unblended)
 		case slices.Contains(own.OwnAccounts, agreement.AccountID(org.ID)):
 			t.Own = t.Own.Add(org.Unblended)
 		case claims[org.ID] != "":

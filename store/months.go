@@ -322,9 +322,13 @@ func (w Waiver) row() any {
 	return []any{w.Agreement, w.Month, w.Code, w.Invoice, w.Bound, w.By, w.Reason, text(w.At)}
 }
 
-// Waivers returns the waivers of a month, in no order that means anything but always the same.
+// Waivers returns the waivers of a month, of one agreement or, with an empty id, of all, in no
+// order that means anything but always the same.
 func (db *DB) Waivers(ctx context.Context, agr string, m calendar.Month) ([]Waiver, error) {
-	list, err := waivers(ctx, db.read, ` where agreement = $1 and month = $2 order by code, invoice, bound`, agr, m.String())
+	var w where
+	w.and("agreement = $%d", agr)
+	w.and("month = $%d", m.String())
+	list, err := waivers(ctx, db.read, w.String()+` order by agreement, code, invoice, bound`, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("waivers of %s %s: %w", agr, m, err)
 	}

@@ -102,7 +102,7 @@ func rowsOf(row arrears.AgreementRow) string {
 }
 
 func costOf(row arrears.AgreementRow) string {
-	if row.Source == nil || row.Source.Rows == 0 {
+	if row.Source == nil || row.Source.Rows == 0 || row.Source.Currency == "" {
 		return "-"
 	}
 	return currency.Plain(row.Source.Unblended) + " " + string(row.Source.Currency)
