@@ -25,7 +25,8 @@ type Issuance struct {
 	Year         int    // 0: a series that never starts again
 	IssueDate    calendar.Date
 
-	// Body makes the final bytes. It may be called more than once and must have no effects.
+	// Body makes the final bytes. It may be called more than once and must have no effects; it may
+	// read the store, and sees it without this document.
 	Body func(number string) ([]byte, error)
 
 	Evidence []string // names of blobs

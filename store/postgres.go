@@ -36,7 +36,7 @@ func pgCode(err error) string {
 	return ""
 }
 
-// connectPostgres opens one pool for reading and writing, and takes the writer's lock.
+// connectPostgres opens the pools and takes the writer's lock.
 func (db *DB) connectPostgres(ctx context.Context, o Options) error {
 	config, err := pgx.ParseConfig(o.URL)
 	if err != nil {
@@ -50,14 +50,15 @@ func (db *DB) connectPostgres(ctx context.Context, o Options) error {
 	config.RuntimeParams["tcp_keepalives_idle"] = "30"
 	config.RuntimeParams["tcp_keepalives_interval"] = "10"
 	config.RuntimeParams["tcp_keepalives_count"] = "3"
-	pool := stdlib.OpenDB(*config)
-	pool.SetMaxOpenConns(16)
-	db.read, db.write = pool, pool
-	if err := pool.PingContext(ctx); err != nil {
+	// Two pools: who writes and waits for another writer's row must not keep that one from reading.
+	db.read, db.write = stdlib.OpenDB(*config), stdlib.OpenDB(*config)
+	db.read.SetMaxOpenConns(16)
+	db.write.SetMaxOpenConns(8)
+	if err := db.read.PingContext(ctx); err != nil {
 		return err
 	}
 	if o.Write {
-		db.lock, err = lockPostgres(ctx, pool, o)
+		db.lock, err = lockPostgres(ctx, db.write, o)
 	}
 	return err
 }

@@ -81,7 +81,7 @@ const (
 // A DB is an open store. Close it.
 type DB struct {
 	dialect dialect
-	write   *sql.DB // one connection for SQLite: its transactions are serial anyway
+	write   *sql.DB // SQLite: one connection, as its transactions are serial anyway
 	read    *sql.DB
 	lock    io.Closer // nil when reading only
 	blobs   Blobs
@@ -138,7 +138,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 // Close gives the lock back. The data needs no closing to be safe.
 func (db *DB) Close() error {
 	var errs []error
-	if db.read != nil && db.read != db.write {
+	if db.read != nil {
 		errs = append(errs, db.read.Close())
 	}
 	if db.write != nil {
@@ -165,13 +165,16 @@ func prepareDir(o Options) error {
 		}
 		return disk{}.syncDir(filepath.Dir(filepath.Clean(o.Dir)))
 	}
-	name := filepath.Join(o.Dir, databaseFile)
 	if o.URL != "" {
-		name = o.Dir
+		_, err := os.Stat(o.Dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: the folder of blobs, %s, is not there", ErrNone, o.Dir)
+		}
+		return err
 	}
-	_, err := os.Stat(name)
+	_, err := os.Stat(filepath.Join(o.Dir, databaseFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w in the folder %s", ErrNone, o.Dir)
+		return ErrNone
 	}
 	return err
 }

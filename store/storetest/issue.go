@@ -197,6 +197,12 @@ func parallelIssuers(t *testing.T, p Place) {
 	var list []store.Issuance
 	for i := range issuers {
 		is := issuance(t, db, fmt.Sprintf("AGR-%04d", i))
+		body := is.Body
+		is.Body = func(number string) ([]byte, error) { // who has the number must be able to read
+			_, err := db.Month(ctx, "AGR-0000", march)
+			b, err2 := body(number)
+			return b, errors.Join(err, err2)
+		}
 		if i%8 == 7 { // some fail after they were given a number
 			is.Body = func(string) ([]byte, error) { return nil, errors.ErrUnsupported }
 		}
