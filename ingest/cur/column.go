@@ -142,7 +142,7 @@ func bind(names []string) (layout, error) {
 		}
 	}
 	if len(missing) > 0 {
-		err := &Error{Hint: "the export's query must select every column under its own name; columns that are selected are delivered even when they are empty"}
+		err := &Error{Hint: "the export's query must select every column of AWS's table, under its own name"}
 		if len(missing) == 1 {
 			err.Err = fmt.Errorf("the required column %s is missing", missing[0])
 		} else {

@@ -16,6 +16,9 @@ import (
 // row group, so this is 1,600 row groups, hundreds of millions of rows.
 const maxFooter = 64 << 20
 
+// maxGroups is the most row groups a file may have: the format numbers them in 16 bits.
+const maxGroups = math.MaxInt16
+
 // Physical types of parquet.
 const (
 	typeInt32     = 1
@@ -137,6 +140,9 @@ func (m *metadata) readGroups(t *compact, end int64) error {
 	var err error
 	first := int64(1)
 	t.list(func(typ byte) {
+		if len(m.groups) == maxGroups {
+			err = fmt.Errorf("more than %d row groups", maxGroups)
+		}
 		if typ != thriftStruct || err != nil {
 			t.fail()
 			return
