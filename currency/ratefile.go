@@ -111,8 +111,8 @@ func (f *rateFile) read(text []byte) ([]Rate, error) {
 	case strings.Join(header, ",") == "source,from,to,date,rate":
 	case header[0] == "Date" && len(header) > 1:
 		for i, c := range header[1:] {
-			if _, err := ParseCode(c); err != nil && c != "" {
-				return nil, f.at(i+1, err.Error(), ratesHint)
+			if !codeForm.MatchString(c) && c != "" {
+				return nil, f.at(i+1, fmt.Sprintf("not an ISO 4217 currency code: %q", c), ratesHint)
 			}
 		}
 		row = func(record []string) error { return f.ecbRow(header, record) }
@@ -164,15 +164,18 @@ func (f *rateFile) at(field int, text, hint string) error {
 	return &FileError{File: f.name, Line: line, Column: column, Text: text, Hint: hint}
 }
 
+var codeForm = regexp.MustCompile(`^[A-Z]{3}$`)
+
 // ecbRow reads a day of the ECB's file: a date, and what one euro is worth in each currency of the
-// header, or N/A.
+// header, or N/A. Its history has currencies that were withdrawn long ago (CYP, HRK, ...), in which
+// nobody can bill; they are passed over.
 func (f *rateFile) ecbRow(header, record []string) error {
 	day, err := f.date(0, record[0])
 	if err != nil {
 		return err
 	}
 	for i := 1; i < len(header); i++ {
-		if header[i] == "" || record[i] == "" || record[i] == "N/A" {
+		if !Code(header[i]).Known() || record[i] == "" || record[i] == "N/A" {
 			continue
 		}
 		if err := f.add(i, Rate{From: "EUR", To: Code(header[i]), Source: ECB, Date: day}, record[i]); err != nil {

@@ -176,6 +176,8 @@ func zipped(t *testing.T, files map[string]string) []byte {
 
 func TestParseRates(t *testing.T) {
 	const hist = "Date,USD,JPY,BGN,\n2026-03-31,1.1498,183.39,N/A,\n2026-03-30,1.1484,183.41,1.9558,\n"
+	const published = "Date,USD,JPY,BGN,CYP,CZK,DKK,EEK,GBP,HUF,LTL,LVL,MTL,PLN,ROL,RON,SEK,SIT,SKK,CHF,ISK,NOK,HRK,RUB,TRL,TRY,AUD,BRL,CAD,CNY,HKD,IDR,ILS,INR,KRW,MXN,MYR,NZD,PHP,SGD,THB,ZAR,\n" +
+		"2022-12-30,1.0666,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,0.9847,N/A,N/A,7.5365,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,\n"
 	const daily = "Date, USD, JPY, \n31 March 2026, 1.1498, 183.39, \n"
 	const own = "# the authority's page of 2026-04-01\nsource,from,to,date,rate\nbazg,USD,CHF,2026-03-31,0.80125\n"
 	tests := []struct {
@@ -184,6 +186,7 @@ func TestParseRates(t *testing.T) {
 		want []string
 	}{
 		{"history", []byte(hist), []string{"ecb EUR/USD 2026-03-31 1.1498", "ecb EUR/JPY 2026-03-31 183.39", "ecb EUR/USD 2026-03-30 1.1484", "ecb EUR/JPY 2026-03-30 183.41", "ecb EUR/BGN 2026-03-30 1.9558"}},
+		{"the history's own header, with withdrawn currencies", []byte(published), []string{"ecb EUR/USD 2022-12-30 1.0666", "ecb EUR/CHF 2022-12-30 0.9847"}},
 		{"daily", []byte(daily), []string{"ecb EUR/USD 2026-03-31 1.1498", "ecb EUR/JPY 2026-03-31 183.39"}},
 		{"zip", zipped(t, map[string]string{"eurofxref.csv": daily}), []string{"ecb EUR/USD 2026-03-31 1.1498", "ecb EUR/JPY 2026-03-31 183.39"}},
 		{"own, with a byte order mark and CRLF", []byte("\ufeff" + strings.ReplaceAll(own, "\n", "\r\n")), []string{"bazg USD/CHF 2026-03-31 0.80125"}},
@@ -227,7 +230,7 @@ func TestParseRatesErrors(t *testing.T) {
 		{"empty", "", "f.csv: empty"},
 		{"header only", "source,from,to,date,rate\n", "f.csv: no rates in it"},
 		{"another file", "when,what\n", "f.csv:1:1: not a file of rates: its header is when,what"},
-		{"unknown currency in the header", "Date,USD,XXY\n", `f.csv:1:10: not an ISO 4217 currency code: "XXY"`},
+		{"no currency in the header", "Date,USD,Total\n", `f.csv:1:10: not an ISO 4217 currency code: "Total"`},
 		{"not a number", "Date,USD,JPY,\n2026-03-31,1.1498,n/a,\n", `f.csv:2:19: not a number: "n/a"`},
 		{"comma as the decimal point", "source,from,to,date,rate\necb,EUR,USD,2026-03-31,\"1,14\"\n", `f.csv:2:24: not a number: "1,14"`},
 		{"not a date", "Date,USD\n31/03/2026,1.1498\n", `f.csv:2:1: not a date, want YYYY-MM-DD: "31/03/2026"`},
