@@ -134,19 +134,6 @@ func party(p invoice.Party, notSubject bool) eParty {
 // peppol says whether the party has an address that Peppol delivers to.
 func (p eParty) peppol() bool { return p.endpoint != "" && p.scheme != schemeEmail }
 
-// peppol says whether the document can be sent by Peppol: both parties have an address there, and
-// no rule of their country asks for what the document cannot have.
-func (e eInvoice) peppol() bool {
-	from, to := e.seller.CountryCode(), e.buyer.CountryCode()
-	switch {
-	case from == "NL" && e.Kind == invoice.KindCreditNote && e.Corrects == nil:
-		return false // NL-R-001: a month that ends as a credit note corrects no invoice
-	case from == "DE" && to == "DE" && e.tax.percent == "":
-		return false // DE-R-014 wants the rate that BR-O-05 forbids
-	}
-	return e.seller.peppol() && e.buyer.peppol()
-}
-
 // endpoint is the electronic address: the book's, else the VAT id's, else the e-mail address.
 func endpoint(p invoice.Party, vat string) (scheme, id string) {
 	if scheme, id, ok := strings.Cut(p.Endpoint, ":"); ok && id != "" {

@@ -76,10 +76,11 @@ func decideTax(in Input) (decision, []agreement.Reason) {
 		if err != nil {
 			return undetermined("buyer %s: %v", in.Buyer.ID, err)
 		}
-		if t, ok := TerritoryOf(state, "", day); !ok || t.Area != "EU" {
+		registered, ok := TerritoryOf(state, "", day)
+		if !ok || registered.Area != "EU" {
 			return undetermined("buyer %s: %s is not the VAT id of a member state of the EU", in.Buyer.ID, in.Buyer.TaxID)
 		}
-		if state == in.Seller.Country {
+		if registered.ID == seller.ID {
 			return undetermined("buyer %s in %s has a VAT id of the seller's own member state: %s", in.Buyer.ID, buyer.ID, in.Buyer.TaxID)
 		}
 		return decision{category: CategoryReverse, reason: "VATEX-EU-AE"}, nil

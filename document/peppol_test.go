@@ -1,0 +1,50 @@
+package document
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/arrears-billing/arrears/invoice"
+)
+
+// A document that Peppol would refuse says that it is plain EN 16931.
+func TestPeppolOrNot(t *testing.T) {
+	original, _ := sample(t) // between German parties, with all that Peppol wants
+	tests := []struct {
+		name  string
+		spoil func(d *invoice.Document)
+		want  bool
+	}{
+		{"as it is", func(*invoice.Document) {}, true},
+		{"no phone", func(d *invoice.Document) { d.Seller.Phone = "" }, false},
+		{"no account", func(d *invoice.Document) { d.Payment.IBAN = "" }, false},
+		{"no city of the buyer", func(d *invoice.Document) { d.Buyer.Address.City = "" }, false},
+		{"no phone, to France", func(d *invoice.Document) {
+			d.Seller.Phone, d.Buyer.Address.Country, d.Buyer.TaxID = "", "FR", "FR40303265045"
+		}, true},
+		{"buyer without an address there", func(d *invoice.Document) { d.Buyer.TaxID = "" }, false},
+		{"buyer with an endpoint", func(d *invoice.Document) { d.Buyer.TaxID, d.Buyer.Endpoint = "", "0088:7300010000001" }, true},
+		{"Dutch seller without scheme", func(d *invoice.Document) { d.Seller.Address.Country, d.Seller.RegistrationID = "NL", "12345678" }, false},
+		{"Dutch seller", func(d *invoice.Document) { d.Seller.Address.Country, d.Seller.RegistrationID = "NL", "0106:12345678" }, true},
+		{"Dutch month that ends as a credit note", func(d *invoice.Document) {
+			d.Seller.Address.Country, d.Seller.RegistrationID, d.Kind = "NL", "0106:12345678", invoice.KindCreditNote
+		}, false},
+		{"Danish seller", func(d *invoice.Document) { d.Seller.Address.Country = "DK" }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := original
+			tt.spoil(&d)
+			b, err := UBL(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bytes.Contains(b, []byte(guidelinePeppol)); got != tt.want {
+				t.Errorf("Peppol %v, want %v", got, tt.want)
+			}
+			if got := bytes.Contains(b, []byte("<cbc:ProfileID>")); got != tt.want {
+				t.Errorf("process %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
