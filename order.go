@@ -14,9 +14,10 @@ import (
 	"github.com/arrears-billing/arrears/book"
 )
 
-// CreateOrder takes an order file as a draft. Prepared by Operations, it also returns the token of
-// the link that the customer needs to submit it: it is shown this once, only its hash is kept.
-func (e *Engine) CreateOrder(ctx context.Context, path string, byOperations bool) (view agreement.OrderView, token string, err error) {
+// CreateOrder takes an order file as a draft or, as a quote, without judging it. Prepared by
+// Operations, it also returns the token of the link that the customer needs to submit it: it is
+// shown this once, only its hash is kept.
+func (e *Engine) CreateOrder(ctx context.Context, path string, byOperations, quote bool) (view agreement.OrderView, token string, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return view, "", &Error{Code: "unreadable_order", Text: err.Error(), Err: err}
@@ -43,7 +44,11 @@ func (e *Engine) CreateOrder(ctx context.Context, path string, byOperations bool
 		token = base64.RawURLEncoding.EncodeToString(secret)
 		o.ByOperations, o.Link = true, agreement.NewLink(token, e.AsOf)
 	}
-	if err := d.register().Draft(&o, e.AsOf); err != nil {
+	take := d.register().Draft
+	if quote {
+		take = d.register().Quote
+	}
+	if err := take(&o, e.AsOf); err != nil {
 		return view, "", refused(err)
 	}
 	r, err := d.record(kindOrder, o.ID, 0, &o)

@@ -26,43 +26,77 @@ func Ask(ctx context.Context, aws AWS, payer AccountID, r Request) Answer {
 	return Answer{To: r, Value: v, Err: err}
 }
 
-// The requests, each the call of one method of AWS.
-type (
-	ListTransfers    struct{}
-	DescribeTransfer struct{ ID string }
-	Invite           struct{ Invitation Invitation }
-	CancelInvitation struct{ Handshake string }
-	EndTransfer      struct {
-		ID  string
-		End time.Time
-	}
+// ListTransfers asks for every transfer to the payer.
+type ListTransfers struct{}
 
-	ListBillingGroups  struct{ TransferARN string }
-	CreateBillingGroup struct{ Group NewBillingGroup }
-	DeleteBillingGroup struct{ ARN string }
+// DescribeTransfer asks for one transfer.
+type DescribeTransfer struct{ ID string }
 
-	GetProgramAccount struct{}
-	ListRelationships struct {
-		Program string
-		Account AccountID
-	}
-	CreateRelationship struct{ Relationship NewRelationship }
-	DeleteRelationship struct{ Program, ID string }
-	ListHandshakes     struct{ Relationship string }
-	CreateHandshake    struct{ Handshake NewChannelHandshake }
-	CancelHandshake    struct{ ID string }
+// Invite sends an invitation to hand over the bill.
+type Invite struct{ Invitation Invitation }
 
-	ListViews struct {
-		Source AccountID
-		Month  calendar.Month
-	}
-	ListExports  struct{}
-	CreateExport struct{ Export NewExport }
-	DeleteExport struct{ Export Export }
+// CancelInvitation takes an open invitation back.
+type CancelInvitation struct{ Handshake string }
 
-	CheckRole       struct{ Account AccountID }
-	GetOrganization struct{ Account AccountID }
-)
+// EndTransfer ends an accepted transfer with a month.
+type EndTransfer struct {
+	ID  string
+	End time.Time
+}
+
+// ListBillingGroups asks for the billing groups of a transfer.
+type ListBillingGroups struct{ TransferARN string }
+
+// CreateBillingGroup makes a billing group.
+type CreateBillingGroup struct{ Group NewBillingGroup }
+
+// DeleteBillingGroup removes a billing group.
+type DeleteBillingGroup struct{ ARN string }
+
+// GetProgramAccount asks for Partner Central's record of the payer.
+type GetProgramAccount struct{}
+
+// ListRelationships asks for the relationships to a customer's account.
+type ListRelationships struct {
+	Program string
+	Account AccountID
+}
+
+// CreateRelationship makes a relationship.
+type CreateRelationship struct{ Relationship NewRelationship }
+
+// DeleteRelationship removes a relationship.
+type DeleteRelationship struct{ Program, ID string }
+
+// ListHandshakes asks for the service terms that were offered on a relationship.
+type ListHandshakes struct{ Relationship string }
+
+// CreateHandshake offers a service term.
+type CreateHandshake struct{ Handshake NewChannelHandshake }
+
+// CancelHandshake takes an offered service term back.
+type CancelHandshake struct{ ID string }
+
+// ListViews asks for the billing views of an organisation.
+type ListViews struct {
+	Source AccountID
+	Month  calendar.Month
+}
+
+// ListExports asks for all exports of the payer.
+type ListExports struct{}
+
+// CreateExport makes an export.
+type CreateExport struct{ Export NewExport }
+
+// DeleteExport removes an export.
+type DeleteExport struct{ Export Export }
+
+// CheckRole assumes the bootstrap role.
+type CheckRole struct{ Account AccountID }
+
+// GetOrganization describes the customer's organisation through the bootstrap role.
+type GetOrganization struct{ Account AccountID }
 
 func (ListTransfers) ask(ctx context.Context, aws AWS, payer AccountID) (any, error) {
 	return aws.InboundTransfers(ctx, payer)

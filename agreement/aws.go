@@ -280,9 +280,6 @@ func (f *Fault) Error() string {
 
 // FaultOf returns the fault in an error's chain; nil if it holds none.
 func FaultOf(err error) *Fault {
-	var f *Fault
-	if errors.As(err, &f) {
-		return f
-	}
-	return nil
+	f, _ := errors.AsType[*Fault](err)
+	return f
 }

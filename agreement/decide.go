@@ -135,8 +135,7 @@ func (c *Case) NameAccount(r *Register, id AccountID, by string, now time.Time) 
 
 // Reasons returns the reasons of a refusal in an error's chain; nil if it holds none.
 func Reasons(err error) []Reason {
-	var r *Refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*Refusal](err); ok {
 		return r.Reasons
 	}
 	return nil

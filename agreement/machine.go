@@ -57,8 +57,6 @@ const (
 var Orders = Table[OrderStatus]{
 	{OrderNew, "draft", OrderDraft, "saved and found valid"},
 	{OrderNew, "quote", OrderQuoted, "saved without validation"},
-	{OrderDraft, "quote", OrderQuoted, "saved again without validation"},
-	{OrderQuoted, "draft", OrderDraft, "found valid"},
 	{OrderDraft, "submit", OrderProcessing, "the customer accepted both sets of terms"},
 	{OrderQuoted, "submit", OrderProcessing, "the customer accepted both sets of terms; validated now"},
 	{OrderDraft, "delete", OrderDeleted, "cancelled, or another order of the agreement was processed"},

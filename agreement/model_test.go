@@ -157,7 +157,7 @@ func (s *story) act(account AccountID) {
 			if err != nil {
 				return err
 			}
-			return w.save(s.T.Context(), c)
+			return w.save(s.Context(), c)
 		})
 		s.tick()
 	case "end", "end at term", "change":
@@ -194,7 +194,7 @@ func (s *story) latestCase(account AccountID) *Case {
 // try does something in a process that may be killed; only refusals are errors that may come.
 func (s *story) try(do func() error) {
 	defer func() {
-		if r := recover(); r != nil && r != any(errKilled) { //nolint:errorlint // the very value
+		if r := recover(); r != nil && r != any(errKilled) {
 			panic(r)
 		}
 	}()
@@ -367,7 +367,7 @@ func (s *story) finish() {
 					if err := c.Fail("the end of the story", w.now); err != nil {
 						return err
 					}
-					return w.save(s.T.Context(), c)
+					return w.save(s.Context(), c)
 				})
 			}
 			if c.Order == nil && c.Life.Status == Active {

@@ -415,7 +415,12 @@ func joinCodes(codes []currency.Code) string {
 
 // Draft takes a new order: a draft when it is valid, else a *Refusal. It fills in what a purchase
 // needs and leaves out: model billing_transfer, product aws-essentials.
-func (r *Register) Draft(o *Order, now time.Time) error {
+func (r *Register) Draft(o *Order, now time.Time) error { return r.take(o, "draft", now) }
+
+// Quote takes a new order as it is, without judging it: that is done when it is submitted.
+func (r *Register) Quote(o *Order, now time.Time) error { return r.take(o, "quote", now) }
+
+func (r *Register) take(o *Order, event string, now time.Time) error {
 	if o.Status == "" {
 		o.Status = OrderNew
 	}
@@ -426,16 +431,16 @@ func (r *Register) Draft(o *Order, now time.Time) error {
 	if o.Product == "" {
 		o.Product = ProductEssentials
 	}
-	if reasons := r.Check(o, now); len(reasons) > 0 {
+	if reasons := r.Check(o, now); event == "draft" && len(reasons) > 0 {
 		return &Refusal{reasons}
 	}
-	if err := o.move("draft", now, ""); err != nil {
+	if err := o.move(event, now, ""); err != nil {
 		return err
 	}
 	o.Created = now
 	if o.Type == Buy {
 		o.done(StepWizard, now)
-		if o.Account.Option == ExistingAccount {
+		if o.Account.Option == ExistingAccount && o.Account.ManagementAccount != "" {
 			o.done(StepAccount, now)
 		}
 	}

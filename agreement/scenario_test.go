@@ -253,6 +253,9 @@ func (w *world) run(words []string) error {
 		o := purchase()
 		o.fill(w.t, args)
 		o.ByOperations = slices.Contains(rest, "by-operations")
+		if slices.Contains(rest, "quote") {
+			return w.keep(o, w.reg().Quote)
+		}
 		return w.draft(o)
 	case "change", "termination":
 		o := &Order{Type: words[0], Agreement: rest[0], Contact: Contact{Name: "Ann", Email: "ann@buyer.example"}, Buyer: "BUY-0001"}

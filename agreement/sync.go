@@ -13,8 +13,8 @@ type Observation struct {
 	At     time.Time      `json:"at,omitzero"`
 }
 
-// transferMissing is observed when AWS does not know the transfer any more.
-const transferMissing TransferStatus = "missing"
+// transferMissing is observed when AWS does not know the transfer any more. It is no status of AWS.
+const transferMissing = "missing"
 
 // observeAgain is how far apart the two looks must be.
 const observeAgain = 24 * time.Hour

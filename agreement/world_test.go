@@ -232,13 +232,15 @@ func (w *world) tick() error {
 }
 
 // draft makes an order; operations prepares it when asked for.
-func (w *world) draft(o *Order) error {
+func (w *world) draft(o *Order) error { return w.keep(o, w.reg().Draft) }
+
+func (w *world) keep(o *Order, take func(*Order, time.Time) error) error {
 	o.ID = fmt.Sprintf("ORD-%04d", len(w.orders)+1)
 	if o.ByOperations {
 		w.token = "secret-of-" + o.ID
 		o.Link = NewLink(w.token, w.now)
 	}
-	if err := w.reg().Draft(o, w.now); err != nil {
+	if err := take(o, w.now); err != nil {
 		return err
 	}
 	w.orders[o.ID] = encode(w.t, o)
@@ -280,22 +282,6 @@ func purchase() *Order {
 }
 
 var bothTerms = []string{TermsMarketplace, TermsServices}
-
-// mustSubmit orders and submits, and goes one pass.
-func (w *world) mustSubmit(o *Order) *Case {
-	w.t.Helper()
-	if err := w.draft(o); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.submit(o.ID, Submission{By: o.Contact.Email, Accept: bothTerms}); err != nil {
-		w.t.Fatal(err)
-	}
-	id := w.order(o.ID).Agreement
-	if err := w.advance(id); err != nil {
-		w.t.Fatal(err)
-	}
-	return w.load(id)
-}
 
 func date(s string) time.Time {
 	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04", time.DateOnly} {

@@ -69,7 +69,11 @@ func newMailServer(t *testing.T) *mailServer {
 }
 
 func (s *mailServer) serve(c net.Conn) {
-	defer c.Close()
+	defer func() {
+		if err := c.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "mail server:", err)
+		}
+	}()
 	r := bufio.NewReader(c)
 	say := func(line string) { fmt.Fprintf(c, "%s\r\n", line) }
 	say("220 mail.test ESMTP")

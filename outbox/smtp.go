@@ -61,14 +61,16 @@ func (s SMTP) send(ctx context.Context, from, to string, body []byte) (err error
 	if err != nil {
 		return err
 	}
-	conn, err := (&net.Dialer{Timeout: 30 * time.Second}).DialContext(ctx, "tcp", s.Addr)
+	// A server that stops talking must not hold up the tick for ever.
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr)
 	if err != nil {
 		return err
 	}
-	// A server that stops talking must not hold up the tick for ever.
-	if err := conn.SetDeadline(deadline(ctx, 2*time.Minute)); err != nil {
-		return errors.Join(err, conn.Close())
-	}
+	defer context.AfterFunc(ctx, func() {
+		conn.Close() //nolint:errcheck,gosec // it ends the conversation, which tells what is wrong
+	})()
 	c, err := smtp.NewClient(conn, host)
 	if err != nil {
 		return errors.Join(err, conn.Close())
@@ -141,12 +143,4 @@ func (s SMTP) hello(c *smtp.Client, host string) error {
 		return nil
 	}
 	return c.Auth(smtp.PlainAuth("", s.User, s.Password, host)) // refuses without TLS, but for localhost
-}
-
-// deadline is the context's, or a time from now.
-func deadline(ctx context.Context, otherwise time.Duration) time.Time {
-	if d, ok := ctx.Deadline(); ok {
-		return d
-	}
-	return time.Now().Add(otherwise) // of a connection: it enters no result
 }

@@ -41,7 +41,7 @@ the terms. arrears tick moves what is in process on; process does so for one ord
 
 func (a *app) orderCreate() *cobra.Command {
 	var file string
-	var byOperations bool
+	var byOperations, quote bool
 	c := &cobra.Command{
 		Use: "create -f ORDER.yaml", Short: "Take an order as a draft", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,7 +50,7 @@ func (a *app) orderCreate() *cobra.Command {
 				return errors.New("order create needs an order: -f ORDER.yaml")
 			}
 			return a.withSettings(cmd, func(e *arrears.Engine) error {
-				v, token, err := e.CreateOrder(cmd.Context(), file, byOperations)
+				v, token, err := e.CreateOrder(cmd.Context(), file, byOperations, quote)
 				if err != nil {
 					return err
 				}
@@ -69,6 +69,7 @@ func (a *app) orderCreate() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`ORDER.yaml`")
+	c.Flags().BoolVar(&quote, "quote", false, "save it as it is; it is judged when it is submitted")
 	c.Flags().BoolVar(&byOperations, "by-operations", false, "prepared by Operations: print a link token that the customer submits it with")
 	return c
 }
