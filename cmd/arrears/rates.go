@@ -59,7 +59,7 @@ file again changes nothing.`,
 				if a.json {
 					return a.print(report)
 				}
-				fmt.Fprintf(a.stdout, "%s: %d rates from %s to %s, %d of them new\n", name, report.Rates, report.First, report.Last, report.Imported)
+				fmt.Fprintf(a.stdout, "%s: %s from %s to %s, %d of them new\n", name, count(report.Rates, "rate"), report.First, report.Last, report.Imported)
 				return nil
 			})
 		},

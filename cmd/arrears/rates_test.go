@@ -62,7 +62,7 @@ func TestRates(t *testing.T) {
 		t.Errorf("import again: %q, want nothing new", out)
 	}
 	t.Setenv("ARREARS_RATES_URL", served.URL+"/eurofxref.csv")
-	if out, _ := arrears(0, "rates", "import"); !strings.HasSuffix(out, "1 rates from 2026-04-01 to 2026-04-01, 1 of them new\n") {
+	if out, _ := arrears(0, "rates", "import"); !strings.HasSuffix(out, "1 rate from 2026-04-01 to 2026-04-01, 1 of them new\n") {
 		t.Errorf("import from the URL: %q", out)
 	}
 	arrears(1, "rates", "import", served.URL+"/absent.csv")
