@@ -93,7 +93,7 @@ func (e *Engine) assess(ctx context.Context, v *view, a *agreement.Agreement, d 
 	bills := v.bills[a.Payer]
 	if bills.err != nil {
 		as.outcome = blockedBy(agreement.Reason{Code: "unreadable", Text: bills.err.Error()})
-		return as, nil
+		return as, nil //nolint:nilerr // bills that cannot be read are a state of the month, not a failure of the run
 	}
 	payer, _ := v.dir.payer(a.Payer)
 	if payer.Reconcile != "none" && !bills.listed {

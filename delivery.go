@@ -135,8 +135,7 @@ func (e *Engine) read(ctx context.Context, d *delivery) error {
 			return ctx.Err()
 		}
 		if err != nil && !errors.Is(err, ingest.ErrUnstable) {
-			var se *storeError
-			if errors.As(err, &se) {
+			if se, ok := errors.AsType[*storeError](err); ok {
 				return se.err
 			}
 			d.fail(err)
@@ -170,9 +169,13 @@ type storeError struct{ err error }
 
 func (s *storeError) Error() string { return s.err.Error() }
 
+// cacheVersion is in the key of everything that is kept of files: raise it when ingest.Scan or
+// summary change their form, and files are read again.
+const cacheVersion = "1"
+
 // deliveryKey is where the store keeps what is known of a delivery.
 func (d *delivery) deliveryKey() string {
-	return "delivery " + d.month.String() + " " + sourceKey(d.source)
+	return cacheVersion + " delivery " + d.month.String() + " " + sourceKey(d.source)
 }
 
 // known loads the summary of a delivery that was read before.
@@ -238,7 +241,7 @@ func (e *Engine) scan(ctx context.Context, d *delivery) error {
 }
 
 func (e *Engine) scanFile(ctx context.Context, d *delivery, f ingest.File) (ingest.Scan, error) {
-	location := d.source.Location + " " + d.month.String() + " " + f.Name
+	location := cacheVersion + " " + d.source.Location + " " + d.month.String() + " " + f.Name
 	var before ingest.Scan
 	known, err := e.cached(ctx, location, f.Pin, &before)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/currency"
@@ -36,8 +37,6 @@ func (x Explanation) of(d currency.Decimal, c currency.Code) Explanation {
 	return x
 }
 
-func (x *Explanation) add(children ...Explanation) { x.Children = append(x.Children, children...) }
-
 // Explain says why a document is what it is: from a line back to the rule, the terms, the rate,
 // the charges and the rows of AWS's files. A line of 0 explains all lines, without their rows.
 func (e *Engine) Explain(ctx context.Context, id string, line int) (Explanation, error) {
@@ -59,7 +58,7 @@ func (e *Engine) Explain(ctx context.Context, id string, line int) (Explanation,
 		title = *d.Number
 	}
 	root := node("document", "%s %s, month %s, agreement %s", d.Kind, title, d.Month, d.Agreement).of(d.Totals.Net.Number, d.Currency)
-	root.add(node("terms", "terms from %s: %s", evidence.Inputs.Terms.From, termsText(evidence.Inputs)))
+	root.Children = append(root.Children, node("terms", "terms from %s: %s", evidence.Inputs.Terms.From, termsText(evidence.Inputs)))
 	for _, l := range d.Lines {
 		if line != 0 && l.Position != line {
 			continue
@@ -68,7 +67,7 @@ func (e *Engine) Explain(ctx context.Context, id string, line int) (Explanation,
 		if err != nil {
 			return root, err
 		}
-		root.add(n)
+		root.Children = append(root.Children, n)
 	}
 	return root, nil
 }
@@ -100,22 +99,23 @@ func (e *Engine) evidenceOf(ctx context.Context, d invoice.Document) (Evidence, 
 
 func termsText(in Inputs) string {
 	t := in.Terms
-	text := fmt.Sprintf("support %s, shared fees %s, exchange %s", t.Support, t.SharedFees, t.Exchange.Source)
+	var text strings.Builder
+	fmt.Fprintf(&text, "support %s, shared fees %s, exchange %s", t.Support, t.SharedFees, t.Exchange.Source)
 	for _, p := range []struct {
 		name string
 		p    *agreement.PercentOf
 	}{{"usage discount", t.UsageDiscount}, {"support discount", t.SupportDiscount}, {"partner-led discount", t.PartnerLedDiscount}} {
 		if p.p != nil {
-			text += fmt.Sprintf(", %s %s %%", p.name, currency.Plain(p.p.Percent))
+			fmt.Fprintf(&text, ", %s %s %%", p.name, currency.Plain(p.p.Percent))
 			if p.p.Of != "" {
-				text += " of " + p.p.Of
+				text.WriteString(" of " + p.p.Of)
 			}
 		}
 	}
 	if !in.Discounts {
-		text += "; no term discounts this month: the service term was not accepted before its end"
+		text.WriteString("; no term discounts this month: the service term was not accepted before its end")
 	}
-	return text
+	return text.String()
 }
 
 type explainer struct {
@@ -129,19 +129,19 @@ type explainer struct {
 func (x *explainer) line(ctx context.Context, l invoice.Line, rows bool) (Explanation, error) {
 	n := node("line", "line %d: %s, %s", l.Position, l.Section, l.Label).of(l.Net.Number, x.document.Currency)
 	if exact := l.Exact; !exact.Equal(l.Net.Number) {
-		n.add(node("note", "exact amount; rounded once, on the document, by largest remainder").of(exact, x.document.Currency))
+		n.Children = append(n.Children, node("note", "exact amount; rounded once, on the document, by largest remainder").of(exact, x.document.Currency))
 	}
 	if l.Source == nil {
-		n.add(node("rule", "the seller's own line: %s", l.How))
+		n.Children = append(n.Children, node("rule", "the seller's own line: %s", l.How))
 		return n, nil
 	}
 	key := keyOf(l)
 	if l.Rate != nil {
-		n.add(node("rate", "1 %s = %s %s%s", l.Source.Currency, currency.Plain(*l.Rate), x.document.Currency, x.rateSource(l)).of(*l.Rate, x.document.Currency))
+		n.Children = append(n.Children, node("rate", "1 %s = %s %s%s", l.Source.Currency, currency.Plain(*l.Rate), x.document.Currency, x.rateSource(l)).of(*l.Rate, x.document.Currency))
 	}
 	for _, p := range x.outcome.Reconciliation {
 		if p.AWSInvoice == key.Invoice {
-			n.add(node("proof", "AWS invoice %s before tax: rows %s, invoice %s, difference %s", p.AWSInvoice,
+			n.Children = append(n.Children, node("proof", "AWS invoice %s before tax: rows %s, invoice %s, difference %s", p.AWSInvoice,
 				currency.Plain(p.Rows), currency.Plain(p.Invoice), currency.Plain(p.Difference)).of(p.Invoice, p.Currency))
 		}
 	}
@@ -153,7 +153,7 @@ func (x *explainer) line(ctx context.Context, l invoice.Line, rows bool) (Explan
 		if err != nil {
 			return n, err
 		}
-		n.add(part)
+		n.Children = append(n.Children, part)
 	}
 	return n, nil
 }
@@ -191,11 +191,11 @@ func (x *explainer) part(ctx context.Context, p rating.Priced, rows bool) (Expla
 	if rows {
 		found, err := x.rows(ctx, c.Key)
 		if err != nil {
-			what.add(node("note", "the rows cannot be shown: %v", err))
+			what.Children = append(what.Children, node("note", "the rows cannot be shown: %v", err))
 		}
-		what.add(found...)
+		what.Children = append(what.Children, found...)
 	}
-	n.add(what)
+	n.Children = append(n.Children, what)
 	return n, nil
 }
 

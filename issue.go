@@ -252,10 +252,17 @@ func (r *run) issue(ctx context.Context, rows []AgreementRow) error {
 		if r.mayIssue(r.view.dir, t) != nil {
 			continue
 		}
-		if _, err := r.issueMonth(ctx, r.view.dir, t); err != nil {
+		var refused *Error
+		switch _, err := r.issueMonth(ctx, r.view.dir, t); {
+		case errors.As(err, &refused):
+			// One document that cannot be issued keeps no other from it; a person must look.
+			r.refused = true
+			rows[i].Warnings = append(rows[i].Warnings, agreement.Reason{Code: "not_issued", Text: refused.Text})
+		case err != nil:
 			return err
+		default:
+			rows[i].Status, rows[i].Changed, rows[i].Reasons = Issued, true, nil
 		}
-		rows[i].Status, rows[i].Changed, rows[i].Reasons = Issued, true, nil
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ type Waived struct {
 }
 
 // Hash identifies the inputs: "sha256:" and hex.
-func (in Inputs) Hash() string { return hashJSON(in) }
+func (in *Inputs) Hash() string { return hashJSON(in) }
 
 // Evidence is what a month was computed from, kept whole: enough to compute it again (arrears
 // verify), to explain a line, and to find the rows in AWS's files.

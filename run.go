@@ -69,6 +69,7 @@ func (e *Engine) Run(ctx context.Context, o RunOptions) (RunReport, error) {
 		return RunReport{}, err
 	}
 	report.finish()
+	report.Complete = report.Complete && !r.refused
 	return report, nil
 }
 
@@ -79,6 +80,7 @@ type run struct {
 	view       *view
 	chosen     []*agreement.Agreement // ascending by id
 	deliveries []*delivery            // those that were read, in the order of their first agreement
+	refused    bool                   // a document could not be issued
 	saved      map[string]store.Month // what this run committed, by agreement
 	kept       map[string]bool        // agreements whose record is of a later "now": not looked at, not issued
 }
