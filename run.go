@@ -82,6 +82,7 @@ type run struct {
 	deliveries []*delivery            // those that were read, in the order of their first agreement
 	refused    bool                   // a document could not be issued
 	saved      map[string]store.Month // what this run committed, by agreement
+	unsaved    []store.Month          // what it will save next, ascending by agreement
 	kept       map[string]bool        // agreements whose record is of a later "now": not looked at, not issued
 }
 
@@ -144,7 +145,7 @@ func (r *run) drafts(ctx context.Context) ([]AgreementRow, error) {
 		rows  int64
 	}
 	jobs := make(chan int)
-	results := make(chan done, r.workers())
+	results := make(chan done, mostUnsaved)
 	failed := make(chan error, 1)
 	fail := func(err error) {
 		select {
@@ -221,11 +222,22 @@ func (r *run) drafts(ctx context.Context) ([]AgreementRow, error) {
 			}
 			rows[next] = row
 			next++
-			progress.Done = next
-			if r.Progress != nil {
-				r.Progress(progress)
-			}
 		}
+		// What has come in the meantime is saved in one transaction: a disk's sync takes longer than
+		// computing a month.
+		if len(results) > 0 && len(r.unsaved) < mostUnsaved {
+			continue
+		}
+		if err := r.save(ctx); err != nil {
+			fail(err)
+		}
+		progress.Done = next
+		if r.Progress != nil {
+			r.Progress(progress)
+		}
+	}
+	if err := r.save(ctx); err != nil {
+		fail(err)
 	}
 	select {
 	case err := <-failed:
@@ -283,15 +295,31 @@ func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
 	}
 	changed = changed || string(next.Report) != string(old.Report)
 	if r.writes() && changed {
-		if next, err = r.DB.SaveMonth(ctx, next, "run: "+next.Status); err != nil {
-			if errors.Is(err, store.ErrConflict) {
-				err = fmt.Errorf("%s %s: changed by another run in the meantime, run again: %w", next.Agreement, next.Month, err)
-			}
-			return AgreementRow{}, err
-		}
+		r.unsaved = append(r.unsaved, next)
+	} else {
+		r.saved[as.agr.ID] = next
 	}
-	r.saved[as.agr.ID] = next
 	return out, nil
+}
+
+// mostUnsaved is how many months are saved in one transaction at the most. A run that is killed
+// computes them again.
+const mostUnsaved = 64
+
+// save keeps the months that were committed since the last time.
+func (r *run) save(ctx context.Context) error {
+	if len(r.unsaved) == 0 {
+		return nil
+	}
+	list, err := r.DB.SaveMonths(ctx, r.unsaved, "run")
+	r.unsaved = nil
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("changed by another run in the meantime, run again: %w", err)
+	}
+	for _, m := range list {
+		r.saved[m.Agreement] = m
+	}
+	return err
 }
 
 // keptRow is the row of a record that stays as it is.

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"hash"
 	"slices"
 	"strconv"
@@ -24,14 +23,14 @@ type Key struct {
 	Type            string        `json:"type"`    // line_item_line_item_type
 	BillingEntity   string        `json:"billing_entity"`
 	BillType        string        `json:"bill_type"` // Anniversary, Purchase, Refund
-	InvoicingEntity string        `json:"invoicing_entity"`
-	LegalEntity     string        `json:"legal_entity"` // seller of record; for Marketplace the vendor
-	Invoice         string        `json:"invoice"`      // bill_invoice_id; empty while the bill is open
+	InvoicingEntity string        `json:"invoicing_entity,omitempty"`
+	LegalEntity     string        `json:"legal_entity,omitempty"` // seller of record; for Marketplace the vendor
+	Invoice         string        `json:"invoice,omitempty"`      // bill_invoice_id; empty while the bill is open
 	Currency        currency.Code `json:"currency"`
-	Commitment      bool          `json:"commitment"` // the row carries a reservation ARN
-	Split           bool          `json:"split"`      // split-cost row: operation EKSPod-EC2 or ECSTask-EC2
-	Taxed           bool          `json:"taxed"`      // the row has a tax type
-	Class           Class         `json:"class"`      // of Discount, Refund and Credit rows, by description
+	Commitment      bool          `json:"commitment,omitempty"` // the row carries a reservation ARN
+	Split           bool          `json:"split,omitempty"`      // split-cost row: operation EKSPod-EC2 or ECSTask-EC2
+	Taxed           bool          `json:"taxed,omitempty"`      // the row has a tax type
+	Class           Class         `json:"class,omitempty"`      // of Discount, Refund and Credit rows, by description
 }
 
 // A Class is what a Discount, Refund or Credit row is by its description, or what kind of
@@ -258,7 +257,12 @@ func (s ChargeSet) Fingerprint() string {
 
 // writeText hashes texts with their lengths, so that no two lists of texts hash alike.
 func writeText(h hash.Hash, texts ...string) {
+	var b []byte
 	for _, t := range texts {
-		fmt.Fprintf(h, "%d:%s,", len(t), t)
+		b = strconv.AppendInt(b, int64(len(t)), 10)
+		b = append(b, ':')
+		b = append(b, t...)
+		b = append(b, ',')
 	}
+	_, _ = h.Write(b) // never fails
 }

@@ -106,6 +106,7 @@ func draftLines(in Input) ([]Line, []agreement.Reason) {
 	byKey := map[key]*Line{}
 	hows := map[key][]string{}
 	strange := map[currency.Code]bool{}
+	rate, rateOf := "", currency.Zero
 	for _, p := range in.Priced {
 		if p.Section == "" {
 			continue
@@ -114,14 +115,17 @@ func draftLines(in Input) ([]Line, []agreement.Reason) {
 			strange[p.Exact.Currency] = true
 			continue
 		}
-		k := key{p.Section, p.Account, p.Product, p.Label, p.Invoice, currency.Plain(p.Rate.Value), p.Source.Currency}
+		if rate == "" || !p.Rate.Value.Equal(rateOf) { // most charges have the rate of the one before
+			rate, rateOf = currency.Plain(p.Rate.Value), p.Rate.Value
+		}
+		k := key{p.Section, p.Account, p.Product, p.Label, p.Invoice, rate, p.Source.Currency}
 		l, ok := byKey[k]
 		if !ok {
-			rate := p.Rate.Value
+			value := p.Rate.Value
 			l = &Line{
 				Section: p.Section, Label: p.Label,
 				Product: text(p.Product), Account: text(p.Account), AWSInvoice: text(p.Invoice),
-				Source: &currency.Amount{Currency: p.Source.Currency}, Rate: &rate,
+				Source: &currency.Amount{Currency: p.Source.Currency}, Rate: &value,
 			}
 			byKey[k] = l
 		}

@@ -14,9 +14,13 @@ import (
 // what is billed is converted, and the seller's fees and discounts are added. The result depends
 // on the input alone and not on the order of the charges.
 func Rate(in Input) Result {
-	m := &month{Input: in}
-	m.Charges = slices.Clone(in.Charges)
-	slices.SortStableFunc(m.Charges, func(a, b ingest.Charge) int { return ingest.CompareKeys(a.Key, b.Key) })
+	m := &month{Input: in, supports: map[string]ingest.SupportKind{}}
+	canonical := func(a, b ingest.Charge) int { return ingest.CompareKeys(a.Key, b.Key) }
+	if !slices.IsSortedFunc(in.Charges, canonical) {
+		m.Charges = slices.Clone(in.Charges)
+		slices.SortStableFunc(m.Charges, canonical)
+	}
+	m.Priced = make([]Priced, 0, len(in.Charges)+8)
 	m.discounts = compareForms(m.Charges)
 	m.zero = m.zeroInvoices()
 	m.enterprise = m.enterpriseSupport()
@@ -48,6 +52,7 @@ type month struct {
 	zero       map[string]bool  // zero invoices, by AWS invoice id
 	enterprise currency.Decimal // sum of AWS Enterprise support
 	partnerLed bool             // partner-led support is active
+	supports   map[string]ingest.SupportKind
 }
 
 // place gives an amount of charge i its disposition. key is the charge's own, or that of the
@@ -128,7 +133,12 @@ func (m *month) support(key ingest.Key) ingest.SupportKind {
 	if key.BillingEntity == ingest.EntityMarketplace {
 		return ingest.NotSupport
 	}
-	return ingest.Support(key.Product, m.name(key.Product))
+	kind, ok := m.supports[key.Product]
+	if !ok {
+		kind = ingest.Support(key.Product, m.name(key.Product))
+		m.supports[key.Product] = kind
+	}
+	return kind
 }
 
 // zeroInvoices returns the AWS invoices on which the customer pays exactly what AWS charged: of
