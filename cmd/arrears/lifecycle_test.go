@@ -357,3 +357,23 @@ func withdraw(h *house) {
 		h.must(err)
 	}
 }
+
+// TestStory tells the demo's lifecycle: every month of the term is issued once, the last is the final one.
+func TestStory(t *testing.T) {
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"} {
+		t.Setenv(name, os.Getenv(name)) // the story sets them: the test puts them back
+	}
+	var stdout, stderr bytes.Buffer
+	if got := run(t.Context(), []string{"demo", "lifecycle", "-o", filepath.Join(t.TempDir(), "story")}, &stdout, &stderr); got != 0 {
+		t.Fatalf("exit %d\n%s%s", got, stdout.String(), stderr.String())
+	}
+	out := stdout.String()
+	if got, want := strings.Count(out, " issued "), 15; got != want {
+		t.Errorf("%d months issued, want %d\n%s", got, want, out)
+	}
+	for _, want := range []string{"2026-04-08  2026-03 issued 900.50 USD (first month)", "2027-05 issued 998.50 USD (final month)", "AGR-0001 terminated, billed from 2026-03 to 2027-05", "2027-06 not_due"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the story does not say %q:\n%s", want, out)
+		}
+	}
+}

@@ -173,7 +173,9 @@ customer's agreement, proves the one against the other, and issues documents.`,
 	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
 	root.AddGroup(&cobra.Group{ID: "month", Title: "The month:"}, &cobra.Group{ID: "lifecycle", Title: "The lifecycle:"}, &cobra.Group{ID: "keep", Title: "Keeping house:"})
 	root.AddCommand(a.monthCommands()...)
-	root.AddCommand(a.demoCommand())
+	demo := a.demoCommand()
+	demo.AddCommand(a.storyCommand())
+	root.AddCommand(demo)
 	root.AddCommand(a.ratesCommand(), a.migrateCommand())
 	root.AddCommand(a.lifecycleCommands()...)
 	return root
