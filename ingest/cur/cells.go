@@ -10,6 +10,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
+// What is in the cells of a column: dictionaries and plain values, as texts, money and times.
+
 // newVector returns a vector for a batch of the cursor's kind.
 func (c *cursor) newVector() *vector {
 	v := &vector{}

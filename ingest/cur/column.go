@@ -177,23 +177,3 @@ func normal(name string) string {
 	}
 	return strings.TrimSuffix(string(b), "_")
 }
-
-// digested returns the names of the columns whose chunks the digest d1 covers, in its order, of
-// those that a file has: every column that a charge depends on. Display names of products are
-// labels and not among them. The list is part of what d1 means: another list is another digest.
-func digested(names []string) []string {
-	l, err := bind(names)
-	if err != nil {
-		return nil
-	}
-	var list []string
-	for c := colPayer; c <= colDiscount; c++ {
-		if i := l.at[c]; i >= 0 {
-			list = append(list, names[i])
-		}
-	}
-	for _, p := range l.parts {
-		list = append(list, names[p.at])
-	}
-	return list
-}

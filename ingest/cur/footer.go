@@ -263,7 +263,9 @@ func (m *metadata) checkGroup(g rowGroup) error {
 	return nil
 }
 
-// digestedLeaves returns the leaves that the digest covers, in its order.
+// digestedLeaves returns the leaves whose chunks the digest d1 covers, in its order: every column
+// that a charge depends on. Display names of products are labels and not among them. The list is
+// part of what d1 means: another list is another digest.
 func (m *metadata) digestedLeaves() []*leaf {
 	var list []*leaf
 	for c := colPayer; c <= colDiscount; c++ {

@@ -33,7 +33,6 @@ const padding = 64
 // Types of pages.
 const (
 	pageData   = 0
-	pageIndex  = 1
 	pageDict   = 2
 	pageDataV2 = 3
 )

@@ -532,3 +532,21 @@ func plainDigest(c ingest.Content, size int64, meta *format.FileMetaData, names 
 	}
 	return "d1:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
+
+// digested returns the names of the columns that the digest d1 covers, of those that a file has.
+func digested(names []string) []string {
+	l, err := bind(names)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for c := colPayer; c <= colDiscount; c++ {
+		if i := l.at[c]; i >= 0 {
+			list = append(list, names[i])
+		}
+	}
+	for _, p := range l.parts {
+		list = append(list, names[p.at])
+	}
+	return list
+}

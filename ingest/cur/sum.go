@@ -146,20 +146,7 @@ func (s *sum) addNumber(n number) {
 	w.add(n.mantissa)
 }
 
-// addSum adds another sum.
-func (s *sum) addSum(o sum) {
-	lo, carry := bits.Add64(s.lo, o.lo, 0)
-	s.lo = lo
-	s.hi += o.hi + int64(carry) //nolint:gosec // 0 or 1
-	if o.odd == nil {
-		return
-	}
-	if s.odd == nil {
-		s.odd = &oddSum{byExponent: map[int32]*wide{}}
-	}
-	s.odd.big = s.odd.big.Add(o.odd.decimal())
-}
-
+// decimal returns the sum.
 func (s sum) decimal() currency.Decimal {
 	d := s.wide.decimal(-unitPlaces)
 	if s.odd != nil {
