@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/book"
 	"github.com/arrears-billing/arrears/store"
 )
@@ -100,23 +99,4 @@ func objectsOf(brought, all book.Book) ([]store.Object, error) {
 		put(kindAgreement, a.ID, a)
 	}
 	return out, err
-}
-
-// putAgreement keeps a new version of one agreement, checked with all the rest of the book.
-func (e *Engine) putAgreement(ctx context.Context, a agreement.Agreement) error {
-	dir, err := e.directory(ctx)
-	if err != nil {
-		return err
-	}
-	brought := book.Book{Agreements: []agreement.Agreement{a}}
-	all := brought.Merge(dir.book)
-	if errs := book.Check(all); len(errs) > 0 {
-		return &Error{Code: errs[0].Code, Text: errs[0].Error(), Hint: errs[0].Hint}
-	}
-	objects, err := objectsOf(brought, all)
-	if err != nil {
-		return err
-	}
-	_, err = e.DB.PutObjects(ctx, e.AsOf, e.By, objects)
-	return err
 }

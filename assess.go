@@ -86,7 +86,7 @@ func (e *Engine) assess(ctx context.Context, v *view, a *agreement.Agreement, d 
 	if decided {
 		return as, nil
 	}
-	if !d.usable() && !(d.reason.Code == "delivery_missing" && v.quiet(a, d, e.AsOf)) {
+	if !d.usable() && (d.reason.Code != "delivery_missing" || !v.quiet(a, d, e.AsOf)) {
 		as.outcome = Outcome{Status: d.status, Reasons: []agreement.Reason{d.reason}}
 		return as, nil
 	}

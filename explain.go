@@ -63,11 +63,7 @@ func (e *Engine) Explain(ctx context.Context, id string, line int) (Explanation,
 		if line != 0 && l.Position != line {
 			continue
 		}
-		n, err := x.line(ctx, l, line != 0)
-		if err != nil {
-			return root, err
-		}
-		root.Children = append(root.Children, n)
+		root.Children = append(root.Children, x.line(ctx, l, line != 0))
 	}
 	return root, nil
 }
@@ -126,14 +122,14 @@ type explainer struct {
 }
 
 // line explains one line of the document.
-func (x *explainer) line(ctx context.Context, l invoice.Line, rows bool) (Explanation, error) {
+func (x *explainer) line(ctx context.Context, l invoice.Line, rows bool) Explanation {
 	n := node("line", "line %d: %s, %s", l.Position, l.Section, l.Label).of(l.Net.Number, x.document.Currency)
 	if exact := l.Exact; !exact.Equal(l.Net.Number) {
 		n.Children = append(n.Children, node("note", "exact amount; rounded once, on the document, by largest remainder").of(exact, x.document.Currency))
 	}
 	if l.Source == nil {
 		n.Children = append(n.Children, node("rule", "the seller's own line: %s", l.How))
-		return n, nil
+		return n
 	}
 	key := keyOf(l)
 	if l.Rate != nil {
@@ -149,13 +145,9 @@ func (x *explainer) line(ctx context.Context, l invoice.Line, rows bool) (Explan
 		if !onLine(p, l) {
 			continue
 		}
-		part, err := x.part(ctx, p, rows)
-		if err != nil {
-			return n, err
-		}
-		n.Children = append(n.Children, part)
+		n.Children = append(n.Children, x.part(ctx, p, rows))
 	}
-	return n, nil
+	return n
 }
 
 func (x *explainer) rateSource(l invoice.Line) string {
@@ -178,10 +170,10 @@ func onLine(p rating.Priced, l invoice.Line) bool {
 }
 
 // part explains a priced charge: the rule that decided, and its rows.
-func (x *explainer) part(ctx context.Context, p rating.Priced, rows bool) (Explanation, error) {
+func (x *explainer) part(ctx context.Context, p rating.Priced, rows bool) Explanation {
 	n := node("part", "rule %s: %s", p.Rule, p.Disposition).of(p.Source.Number, p.Source.Currency)
 	if p.Charge < 0 {
-		return n, nil
+		return n
 	}
 	c := x.evidence.Set.Charges[p.Charge]
 	what := node("charge", "%s, %s, %s, bill type %s, account %s: %d rows", c.Type, c.Product, c.BillingEntity, c.BillType, c.Account, c.Rows).of(c.Unblended, c.Currency)
@@ -196,7 +188,7 @@ func (x *explainer) part(ctx context.Context, p rating.Priced, rows bool) (Expla
 		what.Children = append(what.Children, found...)
 	}
 	n.Children = append(n.Children, what)
-	return n, nil
+	return n
 }
 
 // rows reads rows of a charge from AWS's files, where they still are what was read.

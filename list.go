@@ -16,7 +16,7 @@ import (
 	"github.com/arrears-billing/arrears/store"
 )
 
-// Invoices lists documents, issued and drafted, by month, agreement and id. A zero month and an
+// Documents lists documents, issued and drafted, by month, agreement and id. A zero month and an
 // empty agreement do not limit the list.
 func (e *Engine) Documents(ctx context.Context, m calendar.Month, agr string) ([]invoice.Document, error) {
 	months, err := e.DB.Months(ctx, store.MonthFilter{Month: m, Agreement: agr})

@@ -69,8 +69,7 @@ func TestImportRates(t *testing.T) {
 	}
 
 	_, err = e.ImportRates(t.Context(), "bad.csv", []byte("Date,USD\n2026-04-02,1.15\n2026-04-03,no\n"))
-	var fe *currency.FileError
-	if !errors.As(err, &fe) {
+	if _, ok := errors.AsType[*currency.FileError](err); !ok {
 		t.Fatalf("a bad file: %v, want a *currency.FileError", err)
 	}
 	if after, err := e.Rates(t.Context(), store.RateFilter{To: "USD"}); err != nil || len(after) != len(rates) {

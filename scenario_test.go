@@ -220,7 +220,7 @@ func parseCharges(t *testing.T, data []byte) ingest.ChargeSet {
 		if !c.Unblended.IsZero() {
 			c.NonZero = c.Rows
 		}
-		for _, part := range strings.Fields(row["inside"]) { // spp_discount=-10
+		for part := range strings.FieldsSeq(row["inside"]) { // spp_discount=-10
 			key, amount, _ := strings.Cut(part, "=")
 			c.Parts = append(c.Parts, ingest.Part{Key: key, Amount: currency.MustParse(amount)})
 		}

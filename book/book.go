@@ -155,10 +155,10 @@ func (b Book) Merge(before Book) Book {
 
 func merge[T any](before, brought []T, from []*origin, id func(T) string) ([]T, []*origin) {
 	all := slices.Clone(before)
-	origins := make([]*origin, len(all))
+	origins := make([]*origin, 0, len(all)+len(brought))
 	index := make(map[string]int, len(all))
 	for i, x := range all {
-		origins[i] = stored
+		origins = append(origins, stored)
 		index[id(x)] = i
 	}
 	for i, x := range brought {

@@ -36,7 +36,7 @@ func (c *checker) terms(a *agreement.Agreement, o *origin) {
 				"list terms in the order of their months", place{o, path + ".from"})
 		}
 		before = t.From
-		c.parties(a, t, o, path)
+		c.parties(t, o, path)
 		c.exchange(a, t, o, path)
 	}
 	if w, ok := a.Window(); ok && !a.Terms[0].From.IsZero() && a.Terms[0].From.After(w.From) {
@@ -55,7 +55,7 @@ func written(o *origin, path, key string) place {
 	return place{o, path + "." + key}
 }
 
-func (c *checker) parties(a *agreement.Agreement, t *agreement.Terms, o *origin, path string) {
+func (c *checker) parties(t *agreement.Terms, o *origin, path string) {
 	if _, ok := c.buyer[t.Buyer]; !ok && t.Buyer != "" {
 		c.unknown(written(o, path, "buyer"), "buyer", t.Buyer, slices.Collect(maps.Keys(c.buyer)))
 	}

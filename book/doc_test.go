@@ -98,12 +98,12 @@ func TestFullHasEveryKey(t *testing.T) {
 			return
 		}
 		seen[typ] = true
-		for i := range typ.NumField() {
-			key, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		for field := range typ.Fields() {
+			key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !regexp.MustCompile(`[{ ]`+key+`: `).MatchString(full) && !strings.Contains(full, key+":\n") {
 				t.Errorf("testdata/full.yaml has no %s of %s", key, typ.Name())
 			}
-			walk(typ.Field(i).Type)
+			walk(field.Type)
 		}
 	}
 	for _, typ := range []reflect.Type{

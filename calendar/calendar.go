@@ -220,7 +220,7 @@ func TransferWindow(start, end time.Time) (Window, bool) {
 
 // Contains says whether m lies in the window.
 func (w Window) Contains(m Month) bool {
-	return !(m.Before(w.From) || w.Ended(m))
+	return !m.Before(w.From) && !w.Ended(m)
 }
 
 // Ended says that m comes after the window's last month.

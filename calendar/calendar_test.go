@@ -290,16 +290,16 @@ func TestIntersect(t *testing.T) {
 		if ok != ok2 || ok && both != swapped {
 			t.Fatalf("%v and %v: %v, swapped %v", a, b, both, swapped)
 		}
-		any := false
+		some := false
 		for m := base.Add(-5); m.Before(base.Add(40)); m = m.Add(1) {
 			want := a.Contains(m) && b.Contains(m)
-			any = any || want
+			some = some || want
 			if ok && both.Contains(m) != want {
 				t.Fatalf("%v and %v: %s in %v, want %t", a, b, m, both, want)
 			}
 		}
-		if ok != any {
-			t.Fatalf("%v and %v have months in common: %t, want %t", a, b, ok, any)
+		if ok != some {
+			t.Fatalf("%v and %v have months in common: %t, want %t", a, b, ok, some)
 		}
 	})
 }

@@ -43,11 +43,10 @@ type area struct {
 }
 
 type territoryRow struct {
-	country  string
-	postal   *regexp.Regexp // nil: the rest of the country
-	from     calendar.Date
-	place    Territory
-	currency currency.Code
+	country string
+	postal  *regexp.Regexp // nil: the rest of the country
+	from    calendar.Date
+	place   Territory
 }
 
 type rateRow struct {
