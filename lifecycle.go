@@ -23,6 +23,7 @@ const (
 // All decisions are agreement's; the desk loads its cases and saves them as one.
 type desk struct {
 	e      *Engine
+	aws    agreement.AWS // nil: there is no way to AWS
 	dir    *directory
 	orders map[string]*agreement.Order
 	lives  map[string]*agreement.Lifecycle
@@ -36,7 +37,7 @@ func (e *Engine) desk(ctx context.Context) (*desk, error) {
 		return nil, err
 	}
 	d := &desk{
-		e: e, dir: dir,
+		e: e, dir: dir, aws: e.AWS,
 		orders: map[string]*agreement.Order{}, lives: map[string]*agreement.Lifecycle{},
 		orderVersion: map[string]int64{}, lifeVersion: map[string]int64{},
 	}

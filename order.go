@@ -163,10 +163,10 @@ func (e *Engine) caseOf(ctx context.Context, id string) (*desk, *agreement.Case,
 
 // advance moves a case on with AWS.
 func (d *desk) advance(ctx context.Context, c *agreement.Case) error {
-	if d.e.AWS == nil {
+	if d.aws == nil {
 		return wrong("no_aws", "credentials come from the environment, as for every AWS client", "there is no way to AWS")
 	}
-	err := agreement.Advance(ctx, d.e.AWS, c, d.e.AsOf, func(ctx context.Context, c *agreement.Case) error { return d.save(ctx, c) })
+	err := agreement.Advance(ctx, d.aws, c, d.e.AsOf, func(ctx context.Context, c *agreement.Case) error { return d.save(ctx, c) })
 	return refused(err)
 }
 

@@ -60,25 +60,55 @@ func (e *Engine) Tick(ctx context.Context) (TickReport, error) {
 	if err != nil {
 		return r, err
 	}
-	ids := make([]string, 0, len(d.dir.book.Agreements))
-	for _, a := range d.dir.book.Agreements {
-		ids = append(ids, a.ID)
+	if e.AWS != nil {
+		d.aws = &onceAWS{AWS: e.AWS, exports: map[agreement.AccountID][]agreement.Export{}}
 	}
-	for _, id := range ids {
-		if err := e.tickAgreement(ctx, id, &r); err != nil {
+	for i := range d.dir.book.Agreements {
+		if err := d.tick(ctx, d.dir.book.Agreements[i].ID, &r); err != nil {
 			return r, err
 		}
 	}
 	return r, e.deliver(ctx, &r)
 }
 
-// tickAgreement moves one agreement on. It is loaded afresh, since the one before may have handed
-// over to it.
-func (e *Engine) tickAgreement(ctx context.Context, id string, r *TickReport) error {
-	d, err := e.desk(ctx)
-	if err != nil {
-		return err
+// onceAWS lists the exports of a payer once a tick: there may be a thousand, five on a page, and
+// every agreement looks for its own among them.
+type onceAWS struct {
+	agreement.AWS
+	exports map[agreement.AccountID][]agreement.Export
+}
+
+// Exports implements agreement.AWS.
+func (o *onceAWS) Exports(ctx context.Context, payer agreement.AccountID) ([]agreement.Export, error) {
+	if list, ok := o.exports[payer]; ok {
+		return list, nil
 	}
+	list, err := o.AWS.Exports(ctx, payer)
+	if err == nil {
+		o.exports[payer] = list
+	}
+	return list, err
+}
+
+// CreateExport implements agreement.AWS; the next look is a fresh one.
+func (o *onceAWS) CreateExport(ctx context.Context, payer agreement.AccountID, in agreement.NewExport) (agreement.Export, error) {
+	x, err := o.AWS.CreateExport(ctx, payer, in)
+	if err != nil {
+		delete(o.exports, payer)
+	} else if list, ok := o.exports[payer]; ok {
+		o.exports[payer] = append(slices.Clip(list), x)
+	}
+	return x, err
+}
+
+// DeleteExport implements agreement.AWS; the next look is a fresh one.
+func (o *onceAWS) DeleteExport(ctx context.Context, payer agreement.AccountID, x agreement.Export) error {
+	delete(o.exports, payer)
+	return o.AWS.DeleteExport(ctx, payer, x)
+}
+
+// tick moves one agreement on. Its case is the desk's own: what it changes, the next one sees.
+func (d *desk) tick(ctx context.Context, id string, r *TickReport) error {
 	c, err := d.open(ctx, id)
 	if err != nil {
 		return err

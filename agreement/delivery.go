@@ -62,11 +62,14 @@ func (c *Case) wantDelivery(now time.Time) (Request, error) {
 	start, d := c.Agreement.Transfer.Start, &c.Life.Delivery
 	due := !start.IsZero() && !now.Before(start)
 	set := c.Settings.Export
-	if !due || set.Bucket == "" || !d.Ended.IsZero() || !d.Given.IsZero() || c.Agreement.Transfer.ID == "" || c.adopting() {
+	if !due || !d.Ended.IsZero() || !d.Given.IsZero() || c.Agreement.Transfer.ID == "" || c.adopting() {
 		return nil, nil
 	}
 	if c.Agreement.CUR.Location != "" && d.Name == "" {
 		return nil, nil // the book names where the data is: somebody else takes care of it
+	}
+	if set.Bucket == "" {
+		return nil, c.watch(now, Export{}, "export_unset", "no bucket is set for exports, and the book names no source")
 	}
 	if c.removing(now) {
 		return c.wantNoExport(now)

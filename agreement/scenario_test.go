@@ -184,13 +184,13 @@ func (w *world) describe() map[string]string {
 			}
 			d["subscription "+v.ID+" "+string(sub.Account)+" from "+sub.From.String()] = to
 		}
-		if e := v.Delivery; e.Name != "" {
+		if e := v.Delivery; e != nil {
 			file := "no file yet"
-			if !e.FirstFile.IsZero() {
+			if e.FirstFile != nil {
 				file = "first file " + e.FirstFile.Format("2006-01-02")
 			}
 			ended := ""
-			if !e.Ended.IsZero() {
+			if e.Ended != nil {
 				ended = ", removed"
 			}
 			d["delivery "+v.ID] = fmt.Sprintf("%s %s, %s, %s%s", e.Kind, e.Name, e.Health, file, ended)

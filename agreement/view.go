@@ -91,8 +91,37 @@ type View struct {
 	LastMonth         *calendar.Month `json:"last_month"`
 	Terms             []Terms         `json:"terms"`
 	Subscriptions     []Subscription  `json:"subscriptions"`
-	Delivery          Delivery        `json:"delivery"`
+	Delivery          *DeliveryView   `json:"delivery"` // null: none yet
 	Reasons           []Reason        `json:"reasons"`
+}
+
+// A DeliveryView is the export that delivers an agreement's cost and usage.
+type DeliveryView struct {
+	Kind          string     `json:"kind"`
+	Name          string     `json:"name"`
+	ARN           *string    `json:"arn"` // null for a legacy report, whose key is its name
+	Created       *time.Time `json:"created"`
+	FirstFile     *time.Time `json:"first_file"`
+	LastFile      *time.Time `json:"last_file"`
+	Health        string     `json:"health"`
+	RefreshClosed bool       `json:"refresh_closed"`
+	Ended         *time.Time `json:"ended"` // removed, a year after the end
+}
+
+func deliveryView(d Delivery) *DeliveryView {
+	if d.Name == "" {
+		return nil
+	}
+	when := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		return &t
+	}
+	return &DeliveryView{
+		Kind: d.Kind, Name: d.Name, ARN: some(d.ARN), Created: when(d.Created), FirstFile: when(d.FirstFile), LastFile: when(d.LastFile),
+		Health: d.Health, RefreshClosed: d.RefreshClosed, Ended: when(d.Ended),
+	}
 }
 
 // NewView returns an agreement and its lifecycle as the contract shows them.
@@ -100,7 +129,7 @@ func NewView(a *Agreement, l *Lifecycle) View {
 	v := View{
 		ID: a.ID, Status: l.Status, Client: a.Client, Product: a.Product, ManagementAccount: a.ManagementAccount,
 		Transfer: a.Transfer, ServiceTerm: a.ServiceTerm, Terms: append([]Terms{}, a.Terms...),
-		Subscriptions: append([]Subscription{}, l.Subscriptions...), Delivery: l.Delivery,
+		Subscriptions: append([]Subscription{}, l.Subscriptions...), Delivery: deliveryView(l.Delivery),
 		Reasons: append([]Reason{}, l.Reasons...),
 	}
 	if d := l.MinimumEnd; !d.IsZero() {

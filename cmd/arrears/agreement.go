@@ -85,7 +85,7 @@ func (a *app) agreement(v agreement.View, err error) error {
 		}
 		fmt.Fprintf(a.stdout, "subscription %s from %s%s\n", s.Account, s.From, to)
 	}
-	if d := v.Delivery; d.Name != "" {
+	if d := v.Delivery; d != nil {
 		fmt.Fprintf(a.stdout, "delivery %s %s: %s\n", d.Kind, d.Name, d.Health)
 	}
 	for _, r := range v.Reasons {
