@@ -34,8 +34,8 @@ func (e *Engine) Verify(ctx context.Context, id string) (VerifyReport, error) {
 		return report, err
 	}
 	for _, s := range stored {
-		if s.Corrects != "" {
-			continue // computed from differences; its original and the months' evidence are checked
+		if s.Corrects != "" && len(s.Evidence) == 0 {
+			continue // a credit by hand: computed from nothing but the document it gives back
 		}
 		text, err := e.recompute(ctx, s)
 		if err != nil {
@@ -74,6 +74,9 @@ func (e *Engine) recompute(ctx context.Context, s store.Document) (text string, 
 	if v.Inputs.Rules != rating.RuleVersion {
 		return "", nil // the rules changed since: a replay says what that means
 	}
+	if s.Corrects != "" {
+		return e.recomputeCorrection(ctx, s, v)
+	}
 	out := Compute(&v, recorded(v.Inputs.References))
 	for _, d := range out.Documents {
 		if d.ID != issued.ID {
@@ -88,4 +91,35 @@ func (e *Engine) recompute(ctx context.Context, s store.Document) (text string, 
 		return "", nil
 	}
 	return "its evidence gives no such document", nil
+}
+
+// recomputeCorrection computes the month again that a correction corrected it to: what was issued
+// up to the last document of that correction comes to it, line by line.
+func (e *Engine) recomputeCorrection(ctx context.Context, s store.Document, v Evidence) (text string, err error) {
+	stored, err := e.DB.Documents(ctx, store.DocumentFilter{Agreement: s.Agreement, Month: s.Month})
+	if err != nil {
+		return "", err
+	}
+	evidence := map[string]string{}
+	for _, o := range stored {
+		if len(o.Evidence) > 0 { // a credit by hand has none
+			evidence[o.ID] = o.Evidence[0]
+		}
+	}
+	issued, err := e.issuedDocuments(ctx, s.Agreement, s.Month)
+	if err != nil {
+		return "", err
+	}
+	last := len(issued) - 1
+	for last > 0 && evidence[issued[last].ID] != s.Evidence[0] {
+		last--
+	}
+	if issued[last].ID != s.ID {
+		return "", nil // the credit before a document issued anew, or the first of several: the last one is compared
+	}
+	out := Compute(&v, recorded(v.Inputs.References))
+	if diff := compareLines(current(issued[:last+1]), out.Documents); len(diff) > 0 {
+		return fmt.Sprintf("%d lines differ when computed again, first %s: issued %s in all, now %s", len(diff), diff[0].Key, diff[0].Issued, diff[0].Now), nil
+	}
+	return "", nil
 }
