@@ -252,6 +252,14 @@ func (e *Engine) evidence(v *view, a *agreement.Agreement, t agreement.Terms, d 
 			in.Memos = append(in.Memos, memo)
 		}
 	}
+	for _, b := range slices.Concat(in.Bills, in.Memos) {
+		if other := v.former(a, b); other != "" {
+			if in.Former == nil {
+				in.Former = map[string]string{}
+			}
+			in.Former[b.ID] = other
+		}
+	}
 	return Evidence{
 		Inputs: in, Late: late(m, e.AsOf), Set: own, Others: others, Files: d.summary.Files, Versions: versions,
 	}
@@ -272,6 +280,12 @@ func (e *Engine) quick(v *view, a *agreement.Agreement, t agreement.Terms, d *de
 	}
 	for _, w := range v.waivers[a.ID] {
 		parts = append(parts, w.Code, w.Bound, w.By)
+	}
+	month, memos := v.bills[a.Payer].of(string(a.ManagementAccount))
+	for _, b := range slices.Concat(month, memos) {
+		if other := v.former(a, b); other != "" {
+			parts = append(parts, b.ID, other)
+		}
 	}
 	return hashJSON(parts)
 }

@@ -16,11 +16,12 @@ const memoMonths = 3
 
 // payerBills are AWS's bills to one payer around a month.
 type payerBills struct {
-	month  []ingest.Bill // of the month itself
-	memos  []ingest.Bill // memos of the months around it
-	listed bool          // AWS's list of the month is there
-	err    error         // it is there and cannot be read
-	hash   string        // of all of them
+	month  []ingest.Bill             // of the month itself
+	memos  []ingest.Bill             // memos of the months around it
+	months map[string]calendar.Month // billing months of all invoices read, by id: of those too that memos correct
+	listed bool                      // AWS's list of the month is there
+	err    error                     // it is there and cannot be read
+	hash   string                    // of all of them
 }
 
 // bills reads AWS's bills of a payer. A list that is not there is no error: months wait for it.
@@ -48,13 +49,40 @@ func (e *Engine) bills(ctx context.Context, p agreement.Payer, m calendar.Month)
 			break
 		}
 		for _, bill := range around {
+			b.note(bill)
 			if bill.Memo() {
 				b.memos = append(b.memos, bill)
 			}
 		}
 	}
+	for _, bill := range b.month {
+		b.note(bill)
+	}
 	b.hash = hashJSON([][]ingest.Bill{b.month, b.memos})
 	return b
+}
+
+func (b *payerBills) note(bill ingest.Bill) {
+	if b.months == nil {
+		b.months = map[string]calendar.Month{}
+	}
+	b.months[bill.ID] = bill.Month
+}
+
+// former returns the agreement that had the organisation in the month that a memo gives back, when
+// that is not the agreement a: the refund is that one's (design 6, "Replay").
+func (v *view) former(a *agreement.Agreement, memo ingest.Bill) string {
+	m, ok := v.bills[a.Payer].months[memo.Original]
+	if w, _ := a.Window(); !memo.Memo() || memo.Original == "" || !ok || w.Contains(m) {
+		return ""
+	}
+	for i := range v.dir.book.Agreements {
+		other := &v.dir.book.Agreements[i]
+		if w, ok := other.Window(); ok && other.ID != a.ID && other.ManagementAccount == a.ManagementAccount && w.Contains(m) {
+			return other.ID
+		}
+	}
+	return ""
 }
 
 func (e *Engine) billsOf(ctx context.Context, p agreement.Payer, m calendar.Month) ([]ingest.Bill, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/book"
 	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/ingest"
 )
 
 // TestDue asks, day by day, which month is due: domain.md R31 to R37 and vector V36, by what AWS
@@ -120,5 +121,40 @@ func TestVectorsAreCovered(t *testing.T) {
 				t.Errorf("no scenario of vector %s", v)
 			}
 		}
+	}
+}
+
+// A memo belongs to the agreement that had the organisation in the month of the invoice that it
+// corrects.
+func TestFormer(t *testing.T) {
+	b, errs := book.Parse("book.yaml", []byte(scenarioBook))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	before, now := b.Agreements[0], b.Agreements[0]
+	before.ID, before.Billed = "AGR-0000", calendar.Window{To: calendar.MustMonth("2026-02")}
+	now.Billed = calendar.Window{From: calendar.MustMonth("2026-03")}
+	b.Agreements = []agreement.Agreement{before, now}
+	v := &view{month: march, dir: &directory{book: b}, bills: map[agreement.AccountID]payerBills{
+		now.Payer: {months: map[string]calendar.Month{"FEB": calendar.MustMonth("2026-02"), "MAR": march}},
+	}}
+	for _, tt := range []struct {
+		name     string
+		kind     string
+		original string
+		want     string
+	}{
+		{"of a month of the agreement before", ingest.BillCreditMemo, "FEB", "AGR-0000"},
+		{"of its own month", ingest.BillCreditMemo, "MAR", ""},
+		{"of an invoice that AWS does not list any more", ingest.BillCreditMemo, "OLD", ""},
+		{"without an original", ingest.BillCreditMemo, "", ""},
+		{"no memo", ingest.BillInvoice, "FEB", ""},
+	} {
+		if got := v.former(&now, ingest.Bill{ID: "CM1", Type: tt.kind, Original: tt.original}); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if got := v.former(&before, ingest.Bill{ID: "CM1", Type: ingest.BillCreditMemo, Original: "FEB"}); got != "" {
+		t.Errorf("the agreement before itself: %q", got)
 	}
 }

@@ -37,10 +37,13 @@ type Inputs struct {
 	Fingerprint  string                 `json:"fingerprint"`
 	Bills        []ingest.Bill          `json:"bills,omitempty"`
 	Memos        []ingest.Bill          `json:"memos,omitempty"` // of the months around
-	References   []currency.Rate        `json:"references,omitempty"`
-	Waived       []Waived               `json:"waived,omitempty"`
-	Incomplete   bool                   `json:"incomplete,omitempty"` // the agreement's order is still in process
-	Rules        string                 `json:"rules"`
+	// Former are AWS invoices of this organisation that give back a month in which another agreement
+	// had it, with that agreement.
+	Former     map[string]string `json:"former,omitempty"`
+	References []currency.Rate   `json:"references,omitempty"`
+	Waived     []Waived          `json:"waived,omitempty"`
+	Incomplete bool              `json:"incomplete,omitempty"` // the agreement's order is still in process
+	Rules      string            `json:"rules"`
 }
 
 // Waived lets one block pass: a code, and what exact difference and delivery it is bound to.
@@ -143,7 +146,7 @@ func Compute(e *Evidence, refs References) Outcome {
 	out.Rated = rating.Rate(rating.Input{
 		Month: in.Month, Charges: e.Set.Charges, Names: e.Set.Names, Descriptions: e.Set.Descriptions,
 		Bills: bills, Payer: string(in.Organisation), Proven: compared.Proven,
-		Terms: in.Terms, Discounts: in.Discounts, Adjustments: in.Adjustments,
+		Terms: in.Terms, Discounts: in.Discounts, Adjustments: in.Adjustments, Former: in.Former,
 		Rate: rating.Exchange(in.Terms, bills, recorded.rate),
 	})
 	out.Warnings = slices.Concat(compared.Warnings, out.Rated.Warnings)

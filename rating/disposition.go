@@ -19,6 +19,8 @@ func (m *month) decide(k ingest.Key, costly bool) verdict {
 	switch {
 	case k.Invoice == "" && (k.BillType == ingest.BillRefund || k.BillType == ingest.BillPurchase) && costly:
 		return verdict{rule: "0 no AWS invoice yet", disposition: Deferred}
+	case m.Former[k.Invoice] != "" && k.Type != ingest.TypeTax && !k.Taxed:
+		return verdict{rule: "0 refund of another agreement's month", disposition: Deferred}
 
 	case k.Split && costly:
 		return verdict{rule: "1 split row", disposition: Quarantined, code: "split_rows"}

@@ -72,7 +72,14 @@ func (m *month) place(i int, part string, key ingest.Key, amount currency.Decima
 	if v.code != "" {
 		m.Blocks = append(m.Blocks, agreement.Reason{Code: v.code, Text: m.blockText(v, key, part, amount)})
 	}
-	if v.disposition == Deferred {
+	if former := m.Former[key.Invoice]; v.disposition == Deferred && former != "" && isPartner(key) {
+		// The reseller's own discount: nobody is owed it.
+	} else if v.disposition == Deferred && former != "" {
+		m.Warnings = append(m.Warnings, agreement.Reason{
+			Code: "deferred_rows", AWSInvoice: key.Invoice,
+			Text: fmt.Sprintf("AWS invoice %s gives back a month in which %s had the organisation: %s are not billed here; give them back there: arrears invoice credit", key.Invoice, former, p.Source),
+		})
+	} else if v.disposition == Deferred {
 		m.Warnings = append(m.Warnings, agreement.Reason{
 			Code: "deferred_rows",
 			Text: fmt.Sprintf("%s of bill type %s without an AWS invoice yet: %s, to be billed with a later delivery", key.Type, key.BillType, p.Source),

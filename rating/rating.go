@@ -133,6 +133,7 @@ type Input struct {
 	Terms        agreement.Terms        // of the month
 	Discounts    bool                   // term discounts are given this month
 	Adjustments  []agreement.Adjustment // of the month
+	Former       map[string]string      // AWS invoices that give back a month of another agreement: which one
 	// Rate returns the rate from a charge's currency to that of the terms for an AWS invoice; its
 	// error says in words why there is none and blocks the month (no_exchange_rate, I3).
 	Rate func(from currency.Code, awsInvoice string) (currency.Rate, error)
