@@ -114,6 +114,30 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%s: %q is no step of the checklist, so it has no clock", x.Code, x.Step)
 		}
 	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(data)
+	}
+	for code := range known {
+		used := strings.Contains(source.String(), `"`+code+`"`)
+		for _, c := range faultCodes {
+			used = used || c == code
+		}
+		if !used {
+			t.Errorf("nothing ever says %s", code)
+		}
+	}
 	for reason, code := range faultCodes {
 		if !known[code] {
 			t.Errorf("%s leads to %s, which has no text", reason, code)
