@@ -49,6 +49,7 @@ func BenchmarkRun(b *testing.B) {
 		return e
 	}
 	rate := func(b *testing.B) {
+		b.Helper()
 		b.ReportMetric(float64(*benchAgreements)*float64(b.N)/b.Elapsed().Seconds(), "agreements/s")
 	}
 	b.Run("first", func(b *testing.B) {

@@ -72,18 +72,8 @@ func (m *month) place(i int, part string, key ingest.Key, amount currency.Decima
 	if v.code != "" {
 		m.Blocks = append(m.Blocks, agreement.Reason{Code: v.code, Text: m.blockText(v, key, part, amount)})
 	}
-	if former := m.Former[key.Invoice]; v.disposition == Deferred && former != "" && isPartner(key) {
-		// The reseller's own discount: nobody is owed it.
-	} else if v.disposition == Deferred && former != "" {
-		m.Warnings = append(m.Warnings, agreement.Reason{
-			Code: "deferred_rows", AWSInvoice: key.Invoice,
-			Text: fmt.Sprintf("AWS invoice %s gives back a month in which %s had the organisation: %s are not billed here; give them back there: arrears invoice credit", key.Invoice, former, p.Source),
-		})
-	} else if v.disposition == Deferred {
-		m.Warnings = append(m.Warnings, agreement.Reason{
-			Code: "deferred_rows",
-			Text: fmt.Sprintf("%s of bill type %s without an AWS invoice yet: %s, to be billed with a later delivery", key.Type, key.BillType, p.Source),
-		})
+	if v.disposition == Deferred {
+		m.warnDeferred(key, p.Source)
 	}
 	if part == "" && m.support(key) == ingest.SupportUnknown {
 		m.Warnings = append(m.Warnings, agreement.Reason{
@@ -91,6 +81,20 @@ func (m *month) place(i int, part string, key ingest.Key, amount currency.Decima
 			Text: fmt.Sprintf("product %q looks like AWS support and is not in the list of support products", key.Product),
 		})
 	}
+}
+
+// warnDeferred says why an amount is not billed now, and what becomes of it.
+func (m *month) warnDeferred(key ingest.Key, amount currency.Amount) {
+	r := agreement.Reason{Code: "deferred_rows", AWSInvoice: key.Invoice}
+	switch former := m.Former[key.Invoice]; {
+	case former == "":
+		r.Text = fmt.Sprintf("%s of bill type %s without an AWS invoice yet: %s, to be billed with a later delivery", key.Type, key.BillType, amount)
+	case isPartner(key):
+		return // the reseller's own discount: nobody is owed it
+	default:
+		r.Text = fmt.Sprintf("AWS invoice %s gives back a month in which %s had the organisation: %s are not billed here; give them back there: arrears invoice credit", key.Invoice, former, amount)
+	}
+	m.Warnings = append(m.Warnings, r)
 }
 
 func (m *month) blockText(v verdict, key ingest.Key, part string, amount currency.Decimal) string {
