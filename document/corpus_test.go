@@ -213,6 +213,7 @@ func makeCorpus(tb testing.TB) []invoice.Document {
 
 // logoPNG is a small picture with transparent corners.
 func logoPNG(tb testing.TB) string {
+	tb.Helper()
 	img := image.NewNRGBA(image.Rect(0, 0, 240, 60))
 	for y := range 60 {
 		for x := range 240 {

@@ -323,7 +323,7 @@ func (p *pdf) paragraph(size float64, c rgb, text string) {
 func (p *pdf) wrap(text string, w float64) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		next := word
 		if line != "" {
 			next = line + " " + word

@@ -25,7 +25,7 @@ func facts(b *strings.Builder, d invoice.Document) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fact := func(key, value string) {
 		if value = clean(value); value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", key, value) //nolint:errcheck // a strings.Builder does not fail
+			fmt.Fprintf(t, "%s\t%s\n", key, value)
 		}
 	}
 	number := deref(d.Number)
@@ -60,9 +60,9 @@ func partyText(p invoice.Party) string {
 
 func lines(b *strings.Builder, d invoice.Document) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "pos\t net %s\t exact\t source\t rate\t    line\n", d.Currency) //nolint:errcheck // as above
+	fmt.Fprintf(t, "pos\t net %s\t exact\t source\t rate\t    line\n", d.Currency)
 	for _, s := range sections(d) {
-		fmt.Fprintf(t, "\t \t \t \t \t  %s, %s\n", s.title, s.net) //nolint:errcheck // as above
+		fmt.Fprintf(t, "\t \t \t \t \t  %s, %s\n", s.title, s.net)
 		for _, l := range s.lines {
 			source, rate := "", ""
 			if l.Source != nil {
@@ -80,17 +80,17 @@ func lines(b *strings.Builder, d invoice.Document) {
 			if l.How != "" {
 				about = append(about, clean(l.How))
 			}
-			fmt.Fprintf(t, "%d\t %s\t %s\t %s\t %s\t    %s\n", l.Position, l.Net, currency.Plain(l.Exact), source, rate, strings.Join(about, " · ")) //nolint:errcheck // as above
+			fmt.Fprintf(t, "%d\t %s\t %s\t %s\t %s\t    %s\n", l.Position, l.Net, currency.Plain(l.Exact), source, rate, strings.Join(about, " · "))
 		}
 	}
-	t.Flush() //nolint:errcheck // as above
+	t.Flush() //nolint:errcheck // a strings.Builder does not fail
 	b.WriteByte('\n')
 }
 
 func sums(b *strings.Builder, d invoice.Document) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	entry := func(label, amount, about string) {
-		fmt.Fprintf(t, "%s\t %s\t  %s\n", label, amount, about) //nolint:errcheck // as above
+		fmt.Fprintf(t, "%s\t %s\t  %s\n", label, amount, about)
 	}
 	entry("net", d.Totals.Net.String(), string(d.Currency))
 	for _, x := range d.Tax {
@@ -105,7 +105,7 @@ func sums(b *strings.Builder, d invoice.Document) {
 		entry("tax", n.Amount.String(), fmt.Sprintf("%s  at %s, %s of %s", n.Currency, rateText(n.Rate.From, n.Rate.To, n.Rate.Value), sourceName(n.Rate.Source), n.Rate.Date))
 	}
 	entry("gross", d.Totals.Gross.String(), string(d.Currency))
-	t.Flush() //nolint:errcheck // as above
+	t.Flush() //nolint:errcheck // a strings.Builder does not fail
 	if len(d.Rates) == 0 {
 		return
 	}

@@ -30,14 +30,14 @@ func inMemory(name, content string) ingest.File {
 }
 
 // sample is one of the public files, which stay outside the project.
-func sample(t testing.TB, path string) ingest.File {
-	t.Helper()
+func sample(tb testing.TB, path string) ingest.File {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("../../../shared/samples", path))
 	if os.IsNotExist(err) {
-		t.Skipf("public samples are not here: %v", err)
+		tb.Skipf("public samples are not here: %v", err)
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return inMemory(path, string(b))
 }

@@ -20,7 +20,6 @@ type cursor struct {
 
 	// The current page.
 	left   int // values that are still to come, NULLs included
-	first  int // for v2: rows that have begun, to compare with the header
 	reps   hybrid
 	defs   hybrid
 	ids    hybrid // where hasIDs

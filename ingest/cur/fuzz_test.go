@@ -14,7 +14,7 @@ import (
 func FuzzParquet(f *testing.F) {
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 3))
-		f.Add([]byte(packParquet(r, makeRows(r, 3), false)))
+		f.Add(packParquet(r, makeRows(r, 3), false))
 	}
 	f.Add([]byte(forge(3, nil)))
 	f.Fuzz(func(t *testing.T, content []byte) {

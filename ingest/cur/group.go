@@ -163,7 +163,7 @@ func (g *grouper) group(b *batch, classOf func() ([]uint8, error)) error {
 		if err == nil {
 			break
 		}
-		if err != errNarrow { //nolint:errorlint // never wrapped
+		if err != errNarrow {
 			return err
 		}
 		g.layOut()
@@ -204,7 +204,7 @@ func (g *grouper) pack(b *batch, classOf func() ([]uint8, error)) error {
 		return nil
 	}
 	for i, c := range keyTexts {
-		if err := add(i, b.cols[c], g.fields[i].number); err == errNarrow { //nolint:errorlint // never wrapped
+		if err := add(i, b.cols[c], g.fields[i].number); err == errNarrow {
 			return err
 		} else if err != nil {
 			return atCell(0, columns[c].name, fmt.Errorf("rows %d to %d: %w", b.first, b.first+int64(b.n)-1, err))

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/shopspring/decimal"
 
@@ -473,7 +472,7 @@ func plainValue(leaf *parquet.Column, k kind, v parquet.Value) (any, error) {
 		}
 	case parquet.Int96:
 		if k == kindTime {
-			w := deprecated.Int96(v.Int96())
+			w := v.Int96()
 			return int96Time(uint64(w[1])<<32|uint64(w[0]), w[2]), nil
 		}
 	}
