@@ -171,11 +171,11 @@ func (s *storeError) Error() string { return s.err.Error() }
 
 // cacheVersion is in the key of everything that is kept of files: raise it when ingest.Scan or
 // summary change their form, and files are read again.
-const cacheVersion = "1"
+const cacheVersion = "1 "
 
 // deliveryKey is where the store keeps what is known of a delivery.
 func (d *delivery) deliveryKey() string {
-	return cacheVersion + " delivery " + d.month.String() + " " + sourceKey(d.source)
+	return cacheVersion + ingest.Tables + " delivery " + d.month.String() + " " + sourceKey(d.source)
 }
 
 // known loads the summary of a delivery that was read before.
@@ -241,7 +241,7 @@ func (e *Engine) scan(ctx context.Context, d *delivery) error {
 }
 
 func (e *Engine) scanFile(ctx context.Context, d *delivery, f ingest.File) (ingest.Scan, error) {
-	location := cacheVersion + " " + d.source.Location + " " + d.month.String() + " " + f.Name
+	location := cacheVersion + ingest.Tables + " " + d.source.Location + " " + d.month.String() + " " + f.Name
 	var before ingest.Scan
 	known, err := e.cached(ctx, location, f.Pin, &before)
 	if err != nil {

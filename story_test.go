@@ -14,7 +14,8 @@ import (
 )
 
 // The months of the made-up customers come to what fixtures expects, which has its own arithmetic;
-// every cent of AWS's has its place; and running again changes nothing.
+// every cent of AWS's has its place; and running again changes nothing. They have usage, reservations,
+// Marketplace, other charges and discounts (R30).
 func TestStories(t *testing.T) {
 	for name, story := range map[string]fixtures.Story{"small": fixtures.Small(1), "demo": fixtures.Demo(1)} {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"encoding/csv"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +23,13 @@ var (
 	//go:embed data/support.csv
 	supportCSV string
 )
+
+// Tables identifies the tables: another text in one of them is another version of what charges are
+// and of what they cost. It is part of the rule version, and of the key of kept charge sets.
+var Tables = func() string {
+	sum := sha256.Sum256([]byte(classesCSV + keysCSV + productsCSV + supportCSV))
+	return hex.EncodeToString(sum[:6])
+}()
 
 // table reads an embedded table. A broken one is a bug in the program, found by any test.
 func table(name, text string, columns int) [][]string {

@@ -10,9 +10,12 @@ import (
 	"github.com/arrears-billing/arrears/ingest"
 )
 
-// RuleVersion names the rules of this package. It enters every result, so a replay can tell that
-// the rules changed; raise it with any change that can change an amount.
-const RuleVersion = "2026-11-1"
+// ruleVersion names the rules of this package: raise it with any change that can change an amount.
+const ruleVersion = "2026-11-1"
+
+// RuleVersion names the rules and the tables they read (ingest.Tables). It enters every result, so
+// a replay can tell that they changed.
+var RuleVersion = ruleVersion + "+" + ingest.Tables
 
 // A Disposition says what became of money that AWS charged (I1): every charge, and every counted
 // discount inside a row, has exactly one.
