@@ -56,7 +56,7 @@ golden: ## rewrite what scenarios and goldens want; read the diff
 fuzz: ## every fuzz target for FUZZTIME (default 30s; an hour each before a release)
 	@for f in $$(grep -rl '^func Fuzz' --include=*_test.go . | grep -v '^./bench/'); do \
 	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$f); do \
-	    echo "$$t ($$(dirname $$f))"; $(GO) test ./$$(dirname $$f) -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) || exit 1; \
+	    echo "$$t ($$(dirname $$f))"; $(GO) test ./$$(dirname $$f) -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x || exit 1; \
 	  done; done
 
 .PHONY: crash
