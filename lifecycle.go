@@ -178,6 +178,9 @@ func (d *desk) facts(ctx context.Context, c *agreement.Case) (agreement.Facts, e
 		if l.Relationship != "" {
 			f.Held = append(f.Held, l.Relationship)
 		}
+		if a.Transfer.ID != "" {
+			f.Transfers = append(f.Transfers, a.Transfer.ID)
+		}
 		f.Others = f.Others || l.Status != agreement.Failed && l.Status != agreement.Terminated
 	}
 	for _, o := range d.orders {

@@ -48,6 +48,8 @@ type Facts struct {
 	Usage []Usage
 	// Held are the relationships that other agreements hold.
 	Held []string
+	// Transfers are those that other agreements of the organisation are billed on.
+	Transfers []string
 	// Others: another agreement of the organisation has not ended.
 	Others bool
 	// Followed: an order in process takes over from this agreement.

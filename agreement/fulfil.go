@@ -3,6 +3,7 @@ package agreement
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/arrears-billing/arrears/calendar"
@@ -186,7 +187,7 @@ func (c *Case) foundTransfers(now time.Time, a Answer) error {
 		}
 		open := t.Status == TransferRequested && now.Before(CutOff(t.Start))
 		inForce := t.Status == TransferAccepted && t.End.IsZero()
-		if inForce || (open && found == nil) {
+		if inForce || c.endedUnseen(t) || (open && found == nil) {
 			found = &list[i]
 		}
 	}
@@ -199,6 +200,14 @@ func (c *Case) foundTransfers(now time.Time, a Answer) error {
 		c.Order.Invited.Adopted = true
 	}
 	return c.invited(now, *found)
+}
+
+// endedUnseen says that a transfer came of an invitation of this order whose answer was lost, and
+// was accepted and withdrawn before anybody looked: AWS bills its months, so this order takes it on.
+func (c *Case) endedUnseen(t ResponsibilityTransfer) bool {
+	ended := (t.Status == TransferAccepted || t.Status == TransferWithdrawn) && t.End.After(t.Start)
+	others := slices.Contains(c.Facts.Transfers, t.ID) || c.Previous != nil && c.Previous.Agreement.Transfer.ID == t.ID
+	return ended && !others && t.Start.After(c.Order.Created)
 }
 
 func (c *Case) invited(now time.Time, t ResponsibilityTransfer) error {

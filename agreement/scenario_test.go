@@ -390,6 +390,9 @@ func (w *world) runAWS(rest []string, args map[string]string) error {
 	}
 	t := w.aws.latest(account)
 	switch rest[0] {
+	case "lost-invitation": // the order's invitation arrives at AWS, and AWS's answer nowhere
+		_, err := w.aws.InviteTransfer(w.t.Context(), testPayer, Invitation{Account: account, Start: NextStart(w.now), Name: "Transfer Billing"})
+		return err
 	case "accept-transfer":
 		if t == nil || t.Status != TransferRequested {
 			return fmt.Errorf("AWS: there is no open invitation")

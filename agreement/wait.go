@@ -203,7 +203,7 @@ func (c *Case) stepUndo(now time.Time, a Answer) error {
 		list, _ := a.Value.([]ResponsibilityTransfer)
 		for _, t := range list {
 			open := t.Status == TransferRequested || (t.Status == TransferAccepted && t.End.IsZero())
-			if t.Source == o.Account.ManagementAccount && open {
+			if t.Source == o.Account.ManagementAccount && (open || c.endedUnseen(t)) {
 				o.Invited.Transfer, o.Invited.ARN, o.Invited.Handshake, o.Invited.Start = t.ID, t.ARN, t.ActiveHandshake, t.Start
 			}
 		}

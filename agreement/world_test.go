@@ -175,12 +175,16 @@ func (w *world) loadWith(id string, orders []*Order) *Case {
 		if other == id {
 			continue
 		}
-		if a := decode[Agreement](w.t, rec.agreement); a.ManagementAccount != c.Agreement.ManagementAccount {
+		a := decode[Agreement](w.t, rec.agreement)
+		if a.ManagementAccount != c.Agreement.ManagementAccount {
 			continue
 		}
 		l := decode[Lifecycle](w.t, rec.life)
 		if l.Relationship != "" {
 			c.Facts.Held = append(c.Facts.Held, l.Relationship)
+		}
+		if a.Transfer.ID != "" {
+			c.Facts.Transfers = append(c.Facts.Transfers, a.Transfer.ID)
 		}
 		c.Facts.Others = c.Facts.Others || (l.Status != Terminated && l.Status != Failed)
 	}
