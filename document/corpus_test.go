@@ -81,7 +81,7 @@ func corpusInput(r *random, i, n int, s agreement.Seller, b agreement.Buyer, cur
 		ID: fmt.Sprintf("AGR-%04d-2026-03", i), Agreement: fmt.Sprintf("AGR-%04d", i), Month: calendar.MustMonth("2026-03"),
 		PurchaseOrder: pick(r, []string{"", "PO-77", "PO-4711/2026 Cloud & Platform"}), Seller: s, Buyer: b, Currency: cur,
 		First: i%7 == 0, Final: i%11 == 0, NationalRate: corpusRate,
-		Versions: map[string]string{"rules": rating.RuleVersion},
+		Versions: map[string]string{"rules": "2026-11-1"},
 	}
 	for j := range n {
 		rate := currency.Rate{From: "USD", To: cur, Value: dec(pick(r, []string{"0.92", "0.9134567891", "151.2"})), Source: "aws_invoice",

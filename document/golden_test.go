@@ -48,7 +48,7 @@ func sample(t *testing.T) (original, credit invoice.Document) {
 			line("Additional usage discount", "-3.48833318", "-5 % of partner discount on usage, 69.7666636 EUR"),
 			line("Additional support discount", "-1.288", "-20 % of partner discount on support, 6.44 EUR"),
 		},
-		Versions: map[string]string{"rules": rating.RuleVersion},
+		Versions: map[string]string{"rules": "2026-11-1"},
 	}
 	d, reasons := invoice.Draft(in)
 	if len(reasons) > 0 {
