@@ -86,7 +86,7 @@ func (e *Engine) assess(ctx context.Context, v *view, a *agreement.Agreement, d 
 	if decided {
 		return as, nil
 	}
-	if !d.usable() && (d.reason.Code != "delivery_missing" || !v.quiet(a, d, e.AsOf)) {
+	if !d.usable() && (d.reason.Code != "delivery_missing" || !v.quiet(a, e.AsOf)) {
 		as.outcome = Outcome{Status: d.status, Reasons: []agreement.Reason{d.reason}}
 		return as, nil
 	}
@@ -184,7 +184,7 @@ func late(m calendar.Month, asOf time.Time) bool {
 
 // quiet: nothing was delivered and AWS's list of the month has no amount for the organisation, so
 // after day 14 there is nothing to bill. Without AWS's list nobody can know.
-func (v *view) quiet(a *agreement.Agreement, _ *delivery, asOf time.Time) bool {
+func (v *view) quiet(a *agreement.Agreement, asOf time.Time) bool {
 	b := v.bills[a.Payer]
 	if !b.listed || !late(v.month, asOf) {
 		return false

@@ -114,10 +114,8 @@ func (e *Engine) targets(ctx context.Context, ids []string, m calendar.Month) ([
 	found := map[string]bool{}
 	for _, rec := range months {
 		t := target{month: rec, named: len(ids) > 0}
-		if len(rec.Draft) > 0 {
-			if err := json.Unmarshal(rec.Draft, &t.drafts); err != nil {
-				return nil, fmt.Errorf("stored draft of %s: %w", t.id(), err)
-			}
+		if t.drafts, err = storedDrafts(rec); err != nil {
+			return nil, err
 		}
 		wanted := len(ids) == 0
 		for _, id := range ids {
@@ -244,9 +242,10 @@ func (r *run) issue(ctx context.Context, rows []AgreementRow) error {
 			continue
 		}
 		t := target{month: rec}
-		if len(rec.Draft) > 0 && !hasIssued(rec.Status) {
-			if err := json.Unmarshal(rec.Draft, &t.drafts); err != nil {
-				return fmt.Errorf("stored draft of %s: %w", t.id(), err)
+		if !hasIssued(rec.Status) {
+			var err error
+			if t.drafts, err = storedDrafts(rec); err != nil {
+				return err
 			}
 		}
 		if r.mayIssue(r.view.dir, t) != nil {

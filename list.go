@@ -62,12 +62,24 @@ func draftsOf(rec store.Month) ([]invoice.Document, error) {
 	if len(rec.Draft) == 0 || rec.Status == NothingToBill || hasIssued(rec.Status) {
 		return nil, nil
 	}
-	var drafts []invoice.Document
-	if err := json.Unmarshal(rec.Draft, &drafts); err != nil {
-		return nil, fmt.Errorf("stored draft of %s %s: %w", rec.Agreement, rec.Month, err)
+	drafts, err := storedDrafts(rec)
+	if err != nil {
+		return nil, err
 	}
 	for i := range drafts {
 		drafts[i].Status = rec.Status
+	}
+	return drafts, nil
+}
+
+// storedDrafts decodes the drafts that a month's record keeps; none when it has none.
+func storedDrafts(rec store.Month) ([]invoice.Document, error) {
+	if len(rec.Draft) == 0 {
+		return nil, nil
+	}
+	var drafts []invoice.Document
+	if err := json.Unmarshal(rec.Draft, &drafts); err != nil {
+		return nil, fmt.Errorf("stored draft of %s %s: %w", rec.Agreement, rec.Month, err)
 	}
 	return drafts, nil
 }

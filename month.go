@@ -82,7 +82,6 @@ type Outcome struct {
 	Rated          rating.Result
 	Reconciliation []reconcile.Line
 	Documents      []invoice.Document // drafts; one, or one for each buyer of a split
-	Total          currency.Decimal   // signed net of the documents
 }
 
 // States of an agreement-month (design 6).
@@ -183,9 +182,6 @@ func Compute(e *Evidence, refs References) Outcome {
 		return out
 	}
 	out.Documents = documents
-	for _, d := range documents {
-		out.Total = out.Total.Add(d.Signed().Totals.Gross.Number)
-	}
 	out.Status = Drafted
 	if !slices.ContainsFunc(documents, hasAmount) {
 		out.Status = NothingToBill

@@ -351,8 +351,9 @@ func (r *run) settle(ctx context.Context, old store.Month, known bool, as assess
 	}
 	if known && len(old.Draft) > 0 && old.Inputs == as.inputs && len(documents) > 0 && old.Status != NothingToBill {
 		// The same inputs: the draft that was seen, with its labels, is the draft.
-		if err := json.Unmarshal(old.Draft, &documents); err != nil {
-			return next, nil, fmt.Errorf("stored draft of %s %s: %w", old.Agreement, old.Month, err)
+		var err error
+		if documents, err = storedDrafts(old); err != nil {
+			return next, nil, err
 		}
 	}
 	next.Inputs = as.inputs
