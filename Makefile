@@ -61,7 +61,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s; an hour each before a rele
 
 .PHONY: crash
 crash: ## end the program at every crash point, and at random; the next run must end in the same state
-	$(GO) test -tags crash ./cmd/arrears -run 'Crash|Kill' -v -timeout 60m $(CRASH)
+	$(GO) test -tags crash ./cmd/arrears -run 'Crash|Kill' -timeout 60m $(CRASH)
 
 .PHONY: bench
 bench: ## reading AWS's files against DuckDB (needs Python's duckdb), and whole runs (ROWS=10000000)
