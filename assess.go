@@ -73,7 +73,7 @@ type assessment struct {
 	outcome  Outcome
 	source   *SourceRow
 	inputs   string // hash of the inputs; empty when nothing was computed
-	evidence string // blob
+	evidence string // names of its blobs (keepEvidence)
 	computed Evidence
 	quick    string // identifies everything the assessment was made from, without reading files
 	reused   bool   // quick is that of the record: nothing to do
@@ -119,11 +119,10 @@ func (e *Engine) assess(ctx context.Context, v *view, a *agreement.Agreement, d 
 	as.inputs = evidence.Inputs.Hash()
 	as.source = sourceRow(evidence, as.outcome.Rated)
 	if e.writes() {
-		name, err := e.putJSON(ctx, evidence)
-		if err != nil {
+		var err error
+		if as.evidence, err = e.keepEvidence(ctx, evidence, d); err != nil {
 			return as, err
 		}
-		as.evidence = name
 	}
 	return as, nil
 }

@@ -28,6 +28,7 @@ type delivery struct {
 	summary summary
 	loaded  bool
 	set     ingest.ChargeSet
+	blob    string // where set is kept, if it is that of a single file
 }
 
 // A summary is what a run needs of a delivery without its charges: it is kept by the delivery's
@@ -169,9 +170,9 @@ type storeError struct{ err error }
 
 func (s *storeError) Error() string { return s.err.Error() }
 
-// cacheVersion is in the key of everything that is kept of files: raise it when ingest.Scan or
-// summary change their form, and files are read again.
-const cacheVersion = "1 "
+// cacheVersion is in the key of everything that is kept of files: raise it when
+// ingest.ChargeSet or summary change their form, and files are read again.
+const cacheVersion = "2 "
 
 // deliveryKey is where the store keeps what is known of a delivery.
 func (d *delivery) deliveryKey() string {
@@ -180,24 +181,25 @@ func (d *delivery) deliveryKey() string {
 
 // known loads the summary of a delivery that was read before.
 func (e *Engine) known(ctx context.Context, d *delivery) (bool, error) {
-	return e.cached(ctx, d.deliveryKey(), d.pin(), &d.summary)
+	_, known, err := e.cached(ctx, d.deliveryKey(), d.pin(), &d.summary)
+	return known, err
 }
 
 // cached decodes what reading gave before, and says whether it was to be had. A cache that is lost
 // or damaged costs time only: it is not there.
-func (e *Engine) cached(ctx context.Context, location, pin string, to any) (bool, error) {
-	scan, err := e.DB.Scan(ctx, location, pin)
+func (e *Engine) cached(ctx context.Context, location, pin string, to any) (scan store.Scan, known bool, err error) {
+	scan, err = e.DB.Scan(ctx, location, pin)
 	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+		return scan, false, nil
 	}
 	if err != nil {
-		return false, err
+		return scan, false, err
 	}
 	b, err := e.DB.Blob(ctx, scan.Blob)
 	if err != nil {
-		return false, ctx.Err()
+		return scan, false, ctx.Err()
 	}
-	return json.Unmarshal(b, to) == nil, nil
+	return scan, json.Unmarshal(b, to) == nil, nil
 }
 
 func (e *Engine) remember(ctx context.Context, d *delivery) error {
@@ -225,43 +227,48 @@ func (e *Engine) charges(ctx context.Context, d *delivery) (ingest.ChargeSet, er
 // scan reads the delivery's files, or their cached charge sets, and sums them up.
 func (e *Engine) scan(ctx context.Context, d *delivery) error {
 	sets := make([]ingest.ChargeSet, 0, len(d.found.Files))
-	d.summary = summary{}
+	d.summary, d.blob = summary{}, ""
 	for _, f := range d.found.Files {
-		s, err := e.scanFile(ctx, d, f)
+		s, blob, err := e.scanFile(ctx, d, f)
 		if err != nil {
 			return err
 		}
+		d.blob = blob
 		sets = append(sets, s.Set)
 		d.summary.Files = append(d.summary.Files, EvidenceFile{f.Name, s.Digest})
 	}
-	d.set = ingest.Merge(sets...)
+	if len(sets) == 1 {
+		d.set = sets[0]
+	} else {
+		d.set, d.blob = ingest.Merge(sets...), ""
+	}
 	d.loaded = true
 	d.summary.Organisations = summarise(d.set)
 	return nil
 }
 
-func (e *Engine) scanFile(ctx context.Context, d *delivery, f ingest.File) (ingest.Scan, error) {
+// scanFile returns what a file holds, from the store if its pin is known, and the blob of its
+// charge set, if it is kept.
+func (e *Engine) scanFile(ctx context.Context, d *delivery, f ingest.File) (s ingest.Scan, blob string, err error) {
 	location := cacheVersion + ingest.Tables + " " + d.source.Location + " " + d.month.String() + " " + f.Name
-	var before ingest.Scan
-	known, err := e.cached(ctx, location, f.Pin, &before)
+	kept, known, err := e.cached(ctx, location, f.Pin, &s.Set)
 	if err != nil {
-		return before, &storeError{err}
+		return s, "", &storeError{err}
 	}
 	if known {
-		return before, nil
+		s.Digest = kept.Digest
+		return s, kept.Blob, nil
 	}
-	s, err := cur.Scan(ctx, f, d.month)
-	if err != nil || !e.writes() {
-		return s, err
+	if s, err = cur.Scan(ctx, f, d.month); err != nil || !e.writes() {
+		return s, "", err
 	}
-	name, err := e.putJSON(ctx, s)
-	if err == nil {
-		err = e.DB.PutScan(ctx, store.Scan{Location: location, Pin: f.Pin, Digest: s.Digest, Blob: name})
+	if blob, err = e.putJSON(ctx, s.Set); err == nil {
+		err = e.DB.PutScan(ctx, store.Scan{Location: location, Pin: f.Pin, Digest: s.Digest, Blob: blob})
 	}
 	if err != nil {
-		return s, &storeError{err}
+		return s, "", &storeError{err}
 	}
-	return s, nil
+	return s, blob, nil
 }
 
 func summarise(set ingest.ChargeSet) []payerSummary {

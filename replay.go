@@ -195,13 +195,37 @@ func (e *Engine) lastEvidence(ctx context.Context, rec store.Month) (Evidence, e
 	return e.loadEvidence(ctx, rec.Evidence[len(rec.Evidence)-1])
 }
 
-func (e *Engine) loadEvidence(ctx context.Context, blob string) (Evidence, error) {
-	var v Evidence
-	b, err := e.DB.Blob(ctx, blob)
-	if err != nil {
-		return v, fmt.Errorf("evidence: %w", err)
+// keepEvidence keeps what a month was computed from, and returns the names of two blobs: the
+// evidence, and its charges. Mostly they are the charges of one file, which are kept already.
+func (e *Engine) keepEvidence(ctx context.Context, v Evidence, d *delivery) (string, error) {
+	charges := d.blob
+	if charges == "" || len(v.Set.Charges) != len(d.set.Charges) {
+		var err error
+		if charges, err = e.putJSON(ctx, v.Set); err != nil {
+			return "", err
+		}
 	}
-	return v, json.Unmarshal(b, &v)
+	rest, err := e.putJSON(ctx, v)
+	return rest + " " + charges, err
+}
+
+// loadEvidence is the way back from the names of keepEvidence.
+func (e *Engine) loadEvidence(ctx context.Context, names string) (Evidence, error) {
+	var v Evidence
+	rest, charges, _ := strings.Cut(names, " ")
+	for _, part := range []struct {
+		blob string
+		to   any
+	}{{rest, &v}, {charges, &v.Set}} {
+		b, err := e.DB.Blob(ctx, part.blob)
+		if err == nil {
+			err = json.Unmarshal(b, part.to)
+		}
+		if err != nil {
+			return v, fmt.Errorf("evidence: %w", err)
+		}
+	}
+	return v, nil
 }
 
 // causes says why a line differs: what of its inputs is no longer what it was. A rate is looked at

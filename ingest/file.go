@@ -46,6 +46,6 @@ type Content interface {
 // A Scan is what one file holds: its charges, and the digest of what was read ("d1:" and hex),
 // which is the cache key and the evidence (design 4).
 type Scan struct {
-	Digest string    `json:"digest"`
-	Set    ChargeSet `json:"set"`
+	Digest string
+	Set    ChargeSet
 }

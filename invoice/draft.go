@@ -159,18 +159,20 @@ func draftLines(in Input) ([]Line, []agreement.Reason) {
 			Text: fmt.Sprintf("amounts in %s have no rate to %s, the document's currency", strings.Join(codes, ", "), in.Currency),
 		}}
 	}
-	lines := []Line{}
+	sorted := make([]*Line, 0, len(byKey))
 	for k, l := range byKey {
 		if l.Exact.IsZero() {
 			continue
 		}
 		slices.Sort(hows[k])
 		l.How = strings.Join(hows[k], "; ")
-		lines = append(lines, *l)
+		sorted = append(sorted, l)
 	}
-	slices.SortFunc(lines, compareLines)
-	for i := range lines {
-		lines[i].Position = i + 1
+	slices.SortFunc(sorted, func(a, b *Line) int { return compareLines(*a, *b) })
+	lines := make([]Line, 0, len(sorted))
+	for i, l := range sorted {
+		l.Position = i + 1
+		lines = append(lines, *l)
 	}
 	return lines, nil
 }
@@ -178,10 +180,16 @@ func draftLines(in Input) ([]Line, []agreement.Reason) {
 // compareLines orders lines as they stand on the document: section, account, product, label, AWS
 // invoice, bytewise, absent ones first; then rate and source currency, which only break ties.
 func compareLines(a, b Line) int {
+	if a.Section != b.Section {
+		return cmp.Compare(slices.Index(rating.Sections, a.Section), slices.Index(rating.Sections, b.Section))
+	}
+	if c := compareTexts(a.Account, b.Account); c != 0 {
+		return c
+	}
+	if c := compareTexts(a.Product, b.Product); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		cmp.Compare(slices.Index(rating.Sections, a.Section), slices.Index(rating.Sections, b.Section)),
-		compareTexts(a.Account, b.Account),
-		compareTexts(a.Product, b.Product),
 		cmp.Compare(a.Label, b.Label),
 		compareTexts(a.AWSInvoice, b.AWSInvoice),
 		compareRates(a.Rate, b.Rate),

@@ -29,7 +29,7 @@ type Issuance struct {
 	// read the store, and sees it without this document.
 	Body func(number string) ([]byte, error)
 
-	Evidence []string // names of blobs
+	Evidence []string // each a blob's name, or several separated by spaces
 	By       string   // who issues, for the audit log; empty: Options.By
 }
 

@@ -19,12 +19,12 @@ type Month struct {
 	Status    string
 	Reasons   []agreement.Reason
 	Warnings  []agreement.Reason
-	Inputs    string // hash of all that the result depends on (I4)
-	Document  string // id of the document, once there is a draft
-	Draft     []byte // the document without a number
-	DraftHash string // what an approval approves; empty: the store takes the hash of Draft
-	Report    []byte // JSON of the run's row, to show again without computing
-	Evidence  []string
+	Inputs    string    // hash of all that the result depends on (I4)
+	Document  string    // id of the document, once there is a draft
+	Draft     []byte    // the document without a number
+	DraftHash string    // what an approval approves; empty: the store takes the hash of Draft
+	Report    []byte    // JSON of the run's row, to show again without computing
+	Evidence  []string  // what it was computed from, the latest last: names of blobs, those of one separated by spaces
 	Since     time.Time // "now" of the command that brought the status
 }
 

@@ -465,8 +465,14 @@ func (g *groupSum) part(part, n int) *sum {
 // charges returns the charges so far, in canonical order, without names.
 func (t *tally) charges() ingest.ChargeSet {
 	set := ingest.ChargeSet{Rows: t.rows, Names: map[string]string{}, Descriptions: t.texts}
-	for i, g := range t.sums {
-		cost := t.costs[i]
+	order := make([]int, len(t.sums))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return ingest.CompareKeys(t.groups[a].key, t.groups[b].key) })
+	set.Charges = slices.Grow(set.Charges, len(order))
+	for _, i := range order {
+		g, cost := t.sums[i], t.costs[i]
 		c := ingest.Charge{
 			Key: t.groups[i].key, Unblended: cost.units.decimal(-unitPlaces).Add(g.odd.decimal()), Rows: cost.rows, NonZero: cost.nonZero,
 			Rest: g.rest.decimal(), Off: g.off,
@@ -479,7 +485,6 @@ func (t *tally) charges() ingest.ChargeSet {
 		slices.SortFunc(c.Parts, func(a, b ingest.Part) int { return strings.Compare(a.Key, b.Key) })
 		set.Charges = append(set.Charges, c)
 	}
-	slices.SortFunc(set.Charges, func(a, b ingest.Charge) int { return ingest.CompareKeys(a.Key, b.Key) })
 	return set
 }
 
