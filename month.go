@@ -62,7 +62,7 @@ type Evidence struct {
 	Inputs Inputs           `json:"inputs"`
 	Others []string         `json:"others,omitempty"` // the delivery's organisations, when none is the agreement's
 	Late   bool             `json:"late"`             // after day 14 of the next month: nothing is waited for any more
-	Set    ingest.ChargeSet `json:"-"`              // kept apart (keepEvidence)
+	Set    ingest.ChargeSet `json:"-"`                // kept apart (keepEvidence)
 	Files  []EvidenceFile   `json:"files"`
 	// Versions of the objects of the book, by "kind/id".
 	Versions map[string]string `json:"versions"`
