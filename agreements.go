@@ -3,6 +3,7 @@ package arrears
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/book"
@@ -91,6 +92,7 @@ func (e *Engine) setTerms(ctx context.Context, id string, change func(*desk, *ag
 	if err != nil {
 		return agreement.View{}, err
 	}
+	before := book.Check(d.dir.book)
 	terms, err := change(d, c.Agreement)
 	if err != nil {
 		return agreement.View{}, refused(err)
@@ -98,8 +100,7 @@ func (e *Engine) setTerms(ctx context.Context, id string, change func(*desk, *ag
 	if err := c.SetTerms(terms, e.AsOf); err != nil {
 		return agreement.View{}, refused(err)
 	}
-	all := d.dir.book
-	if err := checkBook(all); err != nil {
+	if err := newFault(before, book.Check(d.dir.book)); err != nil {
 		return agreement.View{}, err
 	}
 	if err := d.save(ctx, c); err != nil {
@@ -108,10 +109,13 @@ func (e *Engine) setTerms(ctx context.Context, id string, change func(*desk, *ag
 	return agreement.NewView(c.Agreement, c.Life), nil
 }
 
-// checkBook says what is wrong with the stored book after a change.
-func checkBook(b book.Book) error {
-	if errs := book.Check(b); len(errs) > 0 {
-		return &Error{Code: errs[0].Code, Text: errs[0].Error(), Hint: errs[0].Hint, Err: errs[0]}
+// newFault returns the first thing that a change made wrong in the stored book. What was so before
+// is not the change's: an agreement whose transfer has not begun has no source of data yet.
+func newFault(before, after []book.Error) error {
+	for _, e := range after {
+		if !slices.Contains(before, e) {
+			return &Error{Code: e.Code, Text: e.Error(), Hint: e.Hint, Err: e}
+		}
 	}
 	return nil
 }

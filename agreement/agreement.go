@@ -261,6 +261,9 @@ const (
 	PrivatePassOn = "pass_on"
 )
 
+// BaseCurrency is what AWS states charges in.
+const BaseCurrency currency.Code = "USD"
+
 // Sources of exchange rates.
 const (
 	ExchangeAWSInvoice = "aws_invoice"

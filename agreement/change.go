@@ -110,6 +110,11 @@ func (r *Register) changed(o *Order, a *Agreement, now time.Time) ([]Terms, *Ref
 		if refused := apply(SetCurrency(&next, r.Sellers[base.Seller], o.Currency, from, now)); refused != nil {
 			return nil, refused
 		}
+		for _, t := range next.Terms {
+			if refused := r.rated(a.Payer, t); refused != nil && !t.From.Before(from) {
+				return nil, refused
+			}
+		}
 	}
 	if o.Support != "" && o.Support != base.Support {
 		if refused := apply(SetSupport(&next, o.Support, from, now)); refused != nil {

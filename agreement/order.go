@@ -322,6 +322,10 @@ func (r *Register) checkPurchase(o *Order, now time.Time) []Reason {
 	}
 	if hasSeller && !slices.Contains(seller.bills(), o.Currency) {
 		refuse(CodeCurrency, "seller %s bills in %s, not in %q", o.Seller, joinCodes(seller.bills()), o.Currency)
+	} else if hasSeller {
+		if refused := r.rated(o.Payer, firstTerms(o, now)); refused != nil {
+			reasons = append(reasons, refused.Reasons...)
+		}
 	}
 
 	a := o.Account
@@ -374,6 +378,9 @@ func (r *Register) checkUnique(o *Order, now time.Time) []Reason {
 		return nil
 	}
 	next := calendar.MonthOf(now).Add(1)
+	if slices.Contains(r.Payers[o.Payer].OwnAccounts, id) {
+		refuse("organisation %s is declared as the reseller's own by payer %s", id, o.Payer)
+	}
 	for _, s := range r.Agreements {
 		a := s.Agreement
 		if a.ManagementAccount != id || a.ID == o.Follows || a.ID == o.Agreement {
@@ -395,6 +402,18 @@ func (r *Register) checkUnique(o *Order, now time.Time) []Reason {
 		}
 	}
 	return reasons
+}
+
+// rated refuses terms whose currency AWS's invoices state no rate for: they state the one into what
+// the payer pays AWS in. Every month would be blocked.
+func (r *Register) rated(payer AccountID, t Terms) *Refusal {
+	pays := r.Payers[payer].PaymentCurrency
+	if t.Exchange.Source != ExchangeAWSInvoice || pays == "" || t.Currency == pays || t.Currency == BaseCurrency {
+		return nil
+	}
+	return refusal(CodeNoRate, fmt.Sprintf(
+		"payer %s pays AWS in %s, so AWS's invoices state no rate from %s to %s: order in %s or %s; another currency needs terms with a source of rates",
+		payer, pays, BaseCurrency, t.Currency, pays, BaseCurrency))
 }
 
 // bills returns the currencies that a seller bills in.

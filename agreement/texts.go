@@ -19,6 +19,7 @@ const (
 	CodeAccountMalformed = "account_id_malformed"
 	CodeWithinTerm       = "within_service_term"
 	CodeCurrency         = "currency_not_billed"
+	CodeNoRate           = "no_exchange_rate" // AWS's invoices will not state the rate
 	CodeUnknownProduct   = "unknown_product"
 	CodeUnknownModel     = "unknown_model"
 	CodeInvalid          = "order_invalid"    // a field is missing or not understood

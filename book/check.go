@@ -13,7 +13,7 @@ import (
 )
 
 // BaseCurrency is what AWS states charges in.
-const BaseCurrency currency.Code = "USD"
+const BaseCurrency = agreement.BaseCurrency
 
 // Check looks at a merged whole and returns everything in it that does not fit together, sorted,
 // at the position in the book that causes it. What concerns stored objects alone is not reported:
@@ -207,7 +207,10 @@ func (c *checker) agreement(i int) {
 		"payer": a.Payer != "" || legacy, "cur.source": a.CUR.Location != "" || legacy,
 	})
 	if j, ok := c.payer[a.Payer]; ok {
-		if slices.Contains(c.Payers[j].OwnAccounts, a.ManagementAccount) {
+		if a.ManagementAccount == a.Payer {
+			c.report(codeNotManagement, fmt.Sprintf("%s is the reseller's own bill-transfer account, not a customer's", a.Payer),
+				"name the customer's management account; what the reseller uses itself belongs into the payer's own_accounts", place{o, "management_account"}, place{o, "payer"})
+		} else if slices.Contains(c.Payers[j].OwnAccounts, a.ManagementAccount) {
 			c.report(codeDuplicateClaim, fmt.Sprintf("organisation %s is declared as the reseller's own by payer %s", a.ManagementAccount, a.Payer),
 				"take it out of own_accounts, or end this agreement", place{o, "management_account"}, place{c.from.payers[j], "own_accounts"})
 		}

@@ -44,6 +44,9 @@ func TestTax(t *testing.T) {
 		{"to Livigno", "IT", "00118", "IT", "23041", "", "2026-03", "O 0 VATEX-EU-O"},
 		{"to Athos", "DE", "10115", "GR", "63086", "", "2026-03", "O 0 VATEX-EU-O"},
 		{"to Reunion", "FR", "75001", "FR", "97400", "", "2026-03", "O 0 VATEX-EU-O"},
+		{"to Northern Ireland", "DE", "10115", "GB", "BT1 5GS", "XI980780684", "2026-03", "O 0 VATEX-EU-O"},
+		{"from Northern Ireland", "GB", "BT1 5GS", "IE", "D02", "IE6388047V", "2026-03", "O 0 VATEX-EU-O"},
+		{"id of Northern Ireland is not for services", "DE", "10115", "IE", "D02", "XI980780684", "2026-03", "not the VAT id of a member state"},
 		{"from Switzerland to the EU", "CH", "8001", "DE", "10115", "DE136695976", "2026-03", "O 0 VATEX-EU-O"},
 		{"from Great Britain to the EU", "GB", "SW1A", "IE", "D02", "IE6388047V", "2026-03", "O 0 VATEX-EU-O"},
 		{"from Norway", "NO", "0150", "DE", "10115", "", "2026-03", "G 0 Services for use abroad, Norwegian VAT Act section 6-22"},
@@ -142,7 +145,7 @@ func TestTaxIDs(t *testing.T) {
 		"EE100931558", "EL094259216", "ES54362315K", "ESX2482300W", "ESA13585625", "ESJ99216582", "FI20774740", "FR40303265045",
 		"HR33392005961", "HU12892312", "IE6433435F", "IE6433435OA", "IT00743110157", "LT119511515", "LU15027442",
 		"LV40003521600", "MT11679112", "NL004495445B01", "NL123456789B13", "PL8567346215", "PT501964843", "RO18547290",
-		"SE123456789701", "SI50223054", "SK2022749619", "CHE-100.155.212 MWST", "CHE100155212", "GB980780684", "NO995525828MVA",
+		"SE123456789701", "SI50223054", "SK2022749619", "CHE-100.155.212 MWST", "CHE100155212", "GB980780684", "XI980780684", "NO995525828MVA",
 	}
 	for _, id := range valid {
 		if _, err := ParseTaxID(id); err != nil {

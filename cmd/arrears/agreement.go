@@ -99,7 +99,7 @@ func (a *app) setCurrency() *cobra.Command {
 	c := &cobra.Command{
 		Use: "set-currency ID CUR --from M", Short: "Bill an agreement in another currency, from a month to come on", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := a.month(from)
+			m, err := a.month("from", from)
 			if err == nil && m.IsZero() {
 				a.ran, err = false, errors.New("set-currency needs a month: --from M")
 			}
@@ -121,7 +121,7 @@ func (a *app) setSupport() *cobra.Command {
 	c := &cobra.Command{
 		Use: "set-support ID resold|partner_led --from M", Short: "Change an agreement's support option from a month on", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := a.month(from)
+			m, err := a.month("from", from)
 			if err == nil && m.IsZero() {
 				a.ran, err = false, errors.New("set-support needs a month: --from M")
 			}

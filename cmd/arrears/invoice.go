@@ -46,7 +46,7 @@ func (a *app) invoiceList() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List documents, drafted and issued", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := a.month(month)
+			m, err := a.month("month", month)
 			if err != nil {
 				return err
 			}
@@ -88,14 +88,14 @@ func (a *app) showList(all []invoice.Document) error {
 }
 
 // month parses a month flag; empty is no month.
-func (a *app) month(s string) (calendar.Month, error) {
+func (a *app) month(flag, s string) (calendar.Month, error) {
 	if s == "" {
 		return calendar.Month{}, nil
 	}
 	m, err := calendar.ParseMonth(s)
 	if err != nil {
 		a.ran = false
-		return m, fmt.Errorf("--month: %w", err)
+		return m, fmt.Errorf("--%s: %w", flag, err)
 	}
 	return m, nil
 }
@@ -143,7 +143,7 @@ A draft is refused when what it was made from has changed since. A draft with a 
 left by --month unless it is approved; naming it is a decision too, where the seller asks
 for no approval.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := a.month(month)
+			m, err := a.month("month", month)
 			if err != nil {
 				return err
 			}

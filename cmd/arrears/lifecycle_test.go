@@ -189,6 +189,12 @@ func TestLifecycle(t *testing.T) {
 	h.wantField(agr, "service_term.commitment_end", "2027-02-28")
 	h.wantField(agr, "service_term.aws_end", "2027-02-19")
 
+	// Its terms can change before its data has a source, and while another customer is ordering.
+	h.run(0, "order", "create", "-f", h.file("other.yaml", strings.Replace(lifecycleOrder, "111122223333", "444455556666", 1)))
+	h.run(0, "order", "submit", "ORD-0002", "--by", "ann@buyer.example", "--accept", "marketplace,services")
+	h.run(0, "agreement", "set-support", "AGR-0001", "partner_led", "--from", "2026-05")
+	h.run(0, "order", "cancel", "ORD-0002", "--reason", "a trial")
+
 	h.at("2026-03-01T06:00:00Z")
 	h.run(0, "tick")
 	agr = h.run(0, "agreement", "show", "AGR-0001")
@@ -200,17 +206,25 @@ func TestLifecycle(t *testing.T) {
 	h.run(0, "tick")
 	refused = h.run(2, "agreement", "set-currency", "AGR-0001", "GBP", "--from", "2026-06")
 	h.wantField(refused, "error.code", "currency_not_billed")
+	refused = h.run(2, "agreement", "set-currency", "AGR-0001", "USD", "--from", "26-06")
+	h.wantField(refused, "error.text", `--from: not a month, want YYYY-MM: "26-06"`)
 	refused = h.run(2, "agreement", "set-currency", "AGR-0001", "CHF", "--from", "2026-06")
 	h.wantField(refused, "error.code", "no_exchange_rate") // AWS's invoices will not state it
 	h.run(0, "agreement", "set-currency", "AGR-0001", "USD", "--from", "2026-06")
 	h.run(0, "agreement", "set-support", "AGR-0001", "resold", "--from", "2026-06")
 
+	// A change order to it is refused the same way, and so is an order that begins with it.
+	refused = h.run(2, "order", "create", "-f", h.file("chf.yaml", "type: change\nagreement: AGR-0001\ncontact: {name: Ann, email: ann@buyer.example}\ncurrency: CHF\n"))
+	h.wantField(refused, "error.code", "no_exchange_rate")
+	refused = h.run(2, "order", "create", "-f", h.file("chf.yaml", strings.NewReplacer("111122223333", "444455556666", "currency: EUR", "currency: CHF").Replace(lifecycleOrder)))
+	h.wantField(refused, "error.code", "no_exchange_rate")
+
 	ending := h.file("end.yaml", "type: termination\nagreement: AGR-0001\ncontact: {name: Ann, email: ann@buyer.example}\n")
 	refused = h.run(2, "order", "create", "-f", ending)
 	h.wantField(refused, "error.code", "within_service_term")
 	h.at("2027-03-02T09:00:00Z")
-	h.wantField(h.run(0, "order", "create", "-f", ending), "id", "ORD-0002")
-	h.run(0, "order", "submit", "ORD-0002", "--by", "ann@buyer.example", "--accept", "marketplace,services")
+	h.wantField(h.run(0, "order", "create", "-f", ending), "id", "ORD-0003")
+	h.run(0, "order", "submit", "ORD-0003", "--by", "ann@buyer.example", "--accept", "marketplace,services")
 	h.run(0, "tick")
 	agr = h.run(0, "agreement", "show", "AGR-0001")
 	h.wantField(agr, "status", "terminating")

@@ -20,7 +20,7 @@ func (a *app) exportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "export KIND --month M -o DIR", Short: "Write a month for other systems: postings", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := a.month(month)
+			m, err := a.month("month", month)
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ line with what was issued, net of earlier corrections. --apply issues the correc
 delta, one document over the differences, or full, credit the whole and issue anew.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := a.month(month)
+			m, err := a.month("month", month)
 			if err != nil {
 				return err
 			}

@@ -162,7 +162,7 @@ with the rate on AWS's own invoice, at which the reseller pays. A positive diffe
 a gain. The seller's own fees and discounts are left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := a.month(month)
+			m, err := a.month("month", month)
 			if err != nil {
 				return err
 			}
