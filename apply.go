@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/book"
 	"github.com/arrears-billing/arrears/store"
 )
@@ -31,8 +32,12 @@ func (e *Engine) Apply(ctx context.Context, dryRun bool, paths ...string) (Apply
 		return report, err
 	}
 	all := brought.Merge(dir.book)
+	kept, err := e.keepStated(ctx, dir.book, all)
+	if err != nil {
+		return report, err
+	}
 	errs = append(errs, book.Check(all)...)
-	report.Warnings = append(report.Warnings, book.Warnings(all)...)
+	report.Warnings = book.Sort(append(kept, book.Warnings(all)...))
 	if len(errs) > 0 {
 		report.Errors = book.Sort(errs)
 		return report, nil
@@ -54,6 +59,28 @@ func (e *Engine) Apply(ctx context.Context, dryRun bool, paths ...string) (Apply
 	report.Objects, err = e.DB.PutObjects(ctx, e.AsOf, e.By, objects)
 	report.Applied = err == nil
 	return report, err
+}
+
+// keepStated puts back into the merged book what AWS has stated of agreements and the books leave
+// empty, with a warning for each key.
+func (e *Engine) keepStated(ctx context.Context, before, all book.Book) ([]book.Error, error) {
+	warnings := []book.Error{}
+	if e.DB == nil {
+		return warnings, nil
+	}
+	lives := map[string]*agreement.Lifecycle{}
+	if err := loadRecords(ctx, e.DB, kindLifecycle, lives, map[string]int64{}); err != nil {
+		return nil, err
+	}
+	for i := range before.Agreements { // Merge keeps their order
+		was, is := &before.Agreements[i], &all.Agreements[i]
+		if l := lives[was.ID]; l != nil {
+			for _, key := range l.Keep(was, is) {
+				warnings = append(warnings, all.Kept(i, key))
+			}
+		}
+	}
+	return warnings, nil
 }
 
 // objectsOf returns the objects that the books name, as they are after merging.

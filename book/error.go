@@ -74,6 +74,7 @@ const (
 	codeTaxOverride      = "tax_override"           // a tax decision that contradicts itself
 	codeTaxIDDigit       = "tax_id_check_digit"     // warning: probably mistyped
 	codeIBAN             = "iban_check_digit"       // warning: probably mistyped
+	codeKept             = "stated_by_aws"          // warning: null does not take back what AWS has stated
 	codeInvoicesNotNamed = "invoices_missing"       // warning: nothing to reconcile against
 )
 

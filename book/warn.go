@@ -39,6 +39,13 @@ func Warnings(all Book) []Error {
 	return Sort(c.errs)
 }
 
+// Kept returns the warning that a null at a key of an agreement does not take back what AWS has
+// stated (agreement.Lifecycle.Keep).
+func (b Book) Kept(agreement int, key string) Error {
+	return originOf(b.from.agreements, agreement).error(key, codeKept, "AWS has stated "+key+": null does not take it back",
+		"leave the key out, or write the value that holds instead")
+}
+
 // ibanHolds checks an IBAN's two digits (ISO 13616: MOD 97-10 over the account, country and digits,
 // letters as 10 to 35).
 func ibanHolds(s string) bool {

@@ -347,6 +347,20 @@ func TestFirstAndFinalInvoice(t *testing.T) {
 		t.Errorf("%d billing groups while the transfer runs, want 1", n)
 	}
 
+	// The book of the first day, applied again, does not reopen it.
+	again := h.run(0, "apply", "-f", h.file("again.yaml", "agreements:\n  - {id: AGR-0001, client: CLI-1, transfer: {end: null, status: ACCEPTED}, service_term: {accepted_at: null}}\n"))
+	warnings, _ := again["warnings"].([]any)
+	if len(warnings) < 2 || warnings[0].(map[string]any)["code"] != "stated_by_aws" || warnings[0].(map[string]any)["path"] != "agreements[0].transfer.end" {
+		t.Errorf("warnings: %v, want stated_by_aws", warnings)
+	}
+	agr = h.run(0, "agreement", "show", "AGR-0001")
+	h.wantField(agr, "client", "CLI-1")
+	h.wantField(agr, "last_month", "2027-05")
+	h.wantField(agr, "transfer.status", "WITHDRAWN")
+	if agr["service_term"].(map[string]any)["accepted_at"] == nil {
+		t.Error("the accepted term is gone")
+	}
+
 	h.delivers("2027-05", "70.00")
 	h.at("2027-06-08T06:00:00Z")
 	row = h.month(3, "2027-05") // months between were never delivered here: they stay open, and are named
