@@ -41,6 +41,12 @@ func (r ReplayReport) Identical() bool {
 	return !slices.ContainsFunc(r.Agreements, func(a AgreementReplay) bool { return !a.Identical })
 }
 
+// Settled says that after an Apply nobody has to look: no month was left uncorrected because it
+// cannot be compared.
+func (r ReplayReport) Settled() bool {
+	return !slices.ContainsFunc(r.Agreements, func(a AgreementReplay) bool { return a.Status != "" })
+}
+
 // An AgreementReplay is one agreement's month, as issued net of corrections and as it is now.
 type AgreementReplay struct {
 	Agreement string            `json:"agreement"`
@@ -56,7 +62,8 @@ type AgreementReplay struct {
 }
 
 // Replay computes issued months again from today's inputs (I11) and compares them line by line
-// with what was issued net of earlier corrections. With Apply it issues the correction.
+// with what was issued net of earlier corrections. With Apply it issues the correction; one that is
+// refused keeps no other agreement from its own, and the error tells of it.
 func (e *Engine) Replay(ctx context.Context, o ReplayOptions) (ReplayReport, error) {
 	report := ReplayReport{Month: o.Month, Agreements: []AgreementReplay{}}
 	if o.Apply != "" && o.Apply != ApplyDelta && o.Apply != ApplyFull {
@@ -74,6 +81,7 @@ func (e *Engine) Replay(ctx context.Context, o ReplayOptions) (ReplayReport, err
 			return report, err
 		}
 	}
+	var refused error
 	for i := range v.dir.book.Agreements {
 		a := &v.dir.book.Agreements[i]
 		rec, ok := v.records[a.ID]
@@ -87,13 +95,15 @@ func (e *Engine) Replay(ctx context.Context, o ReplayOptions) (ReplayReport, err
 		if o.Apply != "" && !r.Identical && r.Status == "" {
 			numbers, err := e.correct(ctx, v.dir, rec, now, o)
 			report.Documents = append(report.Documents, numbers...)
-			if err != nil {
+			if _, ok := errors.AsType[*Error](err); ok && len(numbers) == 0 {
+				refused = cmp.Or(refused, err)
+			} else if err != nil {
 				return report, err
 			}
 		}
 		report.Agreements = append(report.Agreements, r)
 	}
-	return report, nil
+	return report, refused
 }
 
 // A recomputed is a month as it comes out today, and what it was computed from.
@@ -318,7 +328,7 @@ func anew(rec store.Month, issued, now []invoice.Document, reason string) ([]inv
 	for _, buyer := range buyersOf(slices.Concat(issued, now)) {
 		own := ofBuyer(current(issued), buyer)
 		if len(own) > 0 && !outstanding(own).IsZero() {
-			credit, err := invoice.Credit(own[0], own[1:], nil, correctionID(rec, issued, out), reason)
+			credit, err := giveBack(own, correctionID(rec, issued, out), reason)
 			if err != nil {
 				return nil, wrong("not_creditable", "", "%v", err)
 			}
@@ -331,6 +341,16 @@ func anew(rec store.Month, issued, now []invoice.Document, reason string) ([]inv
 		}
 	}
 	return out, nil
+}
+
+// giveBack drafts the document after which nothing is left of what a buyer was issued.
+func giveBack(own []invoice.Document, id, reason string) (invoice.Document, error) {
+	if outstanding(own).Sign() == outstanding(own[:1]).Sign() {
+		return invoice.Credit(own[0], own[1:], nil, id, reason)
+	}
+	// Corrections have turned what was owed into what is given back: the difference to nothing is
+	// owed again.
+	return invoice.Delta(own[0], own[1:], invoice.Document{}, id, reason)
 }
 
 // replacement is a month's document as it is now, in the place of one that was given back or that

@@ -101,18 +101,10 @@ delta, one document over the differences, or full, credit the whole and issue an
 			o.Month = m
 			return a.with(cmd, writes, func(e *arrears.Engine) error {
 				r, err := e.Replay(cmd.Context(), o)
-				if err != nil {
+				if err != nil && len(r.Documents) == 0 {
 					return err
 				}
-				if a.json {
-					err = a.print(r)
-				} else {
-					a.showReplay(r)
-				}
-				if err == nil && !r.Identical() && o.Apply == "" {
-					err = errLook
-				}
-				return err
+				return a.showReplay(r, o.Apply != "", err)
 			})
 		},
 	}
@@ -124,7 +116,31 @@ delta, one document over the differences, or full, credit the whole and issue an
 	return c
 }
 
-func (a *app) showReplay(r arrears.ReplayReport) {
+// showReplay prints what a replay found and issued, also when it was refused for some: err says why.
+func (a *app) showReplay(r arrears.ReplayReport, applied bool, err error) error {
+	var failed *failure
+	if err != nil {
+		_, f := a.classify(err)
+		a.tell(f)
+		failed = &f
+	}
+	if a.json {
+		err = a.print(struct {
+			arrears.ReplayReport
+			Error *failure `json:"error,omitempty"`
+		}{r, failed})
+	} else {
+		a.tellReplay(r)
+		err = nil
+	}
+	look := !r.Settled() || !applied && !r.Identical()
+	if err == nil && (failed != nil || look) {
+		err = errLook
+	}
+	return err
+}
+
+func (a *app) tellReplay(r arrears.ReplayReport) {
 	if len(r.Agreements) == 0 {
 		fmt.Fprintf(a.stdout, "nothing is issued for %s\n", r.Month)
 	}
@@ -135,7 +151,11 @@ func (a *app) showReplay(r arrears.ReplayReport) {
 		case ag.Identical:
 			fmt.Fprintf(a.stdout, "%s: identical\n", ag.Agreement)
 		default:
-			fmt.Fprintf(a.stdout, "%s: %s differ\n", ag.Agreement, count(len(ag.Lines), "line"))
+			differ := "differ"
+			if len(ag.Lines) == 1 {
+				differ = "differs"
+			}
+			fmt.Fprintf(a.stdout, "%s: %s %s\n", ag.Agreement, count(len(ag.Lines), "line"), differ)
 			for _, l := range ag.Lines {
 				fmt.Fprintf(a.stdout, "  %s: issued %s, now %s, difference %s (%s)\n", l.Key, currency.Plain(l.Issued), currency.Plain(l.Now), currency.Plain(l.Difference), l.Cause)
 			}
