@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
 )
 
@@ -43,11 +44,11 @@ func decideTax(in Input) (decision, []agreement.Reason) {
 	}
 
 	day := in.Month.Last()
-	seller, ok := TerritoryOf(in.Seller.Country, in.Seller.Address.PostalCode, day)
+	seller, ok := territoryOf(in.Seller.Country, in.Seller.Address, day)
 	if !ok {
 		return undetermined("seller %s: country %q is not an ISO 3166 code", in.Seller.ID, in.Seller.Country)
 	}
-	buyer, ok := TerritoryOf(in.Buyer.Country, in.Buyer.Address.PostalCode, day)
+	buyer, ok := territoryOf(in.Buyer.Country, in.Buyer.Address, day)
 	if !ok {
 		return undetermined("buyer %s: country %q is not an ISO 3166 code", in.Buyer.ID, in.Buyer.Country)
 	}
@@ -90,6 +91,15 @@ func decideTax(in Input) (decision, []agreement.Reason) {
 	return decision{category: here.outside, reason: here.reason}, nil
 }
 
+// territoryOf is the VAT territory of a seller or buyer: that of its country, in which the postal
+// code of an address elsewhere says nothing.
+func territoryOf(country string, a agreement.Address, day calendar.Date) (Territory, bool) {
+	if a.Country != "" && a.Country != country {
+		return TerritoryOf(country, "", day)
+	}
+	return TerritoryOf(country, a.PostalCode, day)
+}
+
 // checkOverride says what is wrong with a person's decision. A category other than S has no tax,
 // and needs a reason if EN 16931 wants one on the document.
 func checkOverride(o agreement.TaxOverride) error {
@@ -119,7 +129,7 @@ func nationalTax(in Input, by decision, tax currency.Decimal) (*NationalTax, []a
 		return nil, nil
 	}
 	day := in.Month.Last()
-	territory, ok := TerritoryOf(in.Seller.Country, in.Seller.Address.PostalCode, day)
+	territory, ok := territoryOf(in.Seller.Country, in.Seller.Address, day)
 	if !ok || territory.Currency == "" || territory.Currency == in.Currency {
 		return nil, nil
 	}

@@ -33,6 +33,9 @@ func TestTax(t *testing.T) {
 		{"Greek id with GR", "DE", "10115", "GR", "10431", "GR094259216", "2026-03", "Greek VAT ids begin with EL"},
 		{"id of the seller's state", "DE", "10115", "NL", "3511", "DE136695976", "2026-03", "the seller's own member state"},
 		{"id of no member state", "DE", "10115", "NL", "3511", "CHE-100.155.212", "2026-03", "not the VAT id of a member state"},
+		{"id of Northern Ireland, good for goods alone", "DE", "10115", "NL", "3511", "XI980780684", "2026-03", "not the VAT id of a member state"},
+		{"from the EU to Northern Ireland", "DE", "10115", "GB", "BT1 1AA", "XI980780684", "2026-03", "O 0 VATEX-EU-O"},
+		{"from Great Britain to Northern Ireland", "GB", "SW1A", "GB", "BT1 1AA", "XI980780684", "2026-03", "S 20 "},
 		{"to Switzerland", "DE", "10115", "CH", "8001", "", "2026-03", "O 0 VATEX-EU-O"},
 		{"to the United States", "DE", "10115", "US", "10001", "", "2026-03", "O 0 VATEX-EU-O"},
 		{"to the Canary Islands", "ES", "28001", "ES", "35001", "", "2026-03", "O 0 VATEX-EU-O"},
@@ -73,6 +76,26 @@ func TestTax(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A postal code says where a party is only in the country of its address: 35000 is Rennes in France,
+// and would be on the Canary Islands in Spain.
+func TestTaxPostalCodeOfAnotherCountry(t *testing.T) {
+	madrid := agreement.Seller{ID: "SEL", Country: "ES", Address: agreement.Address{PostalCode: "28001", Country: "ES"}}
+	rennes := agreement.Address{PostalCode: "35000", Country: "FR"}
+	for _, tt := range []struct {
+		name   string
+		seller agreement.Seller
+		buyer  agreement.Buyer
+	}{
+		{"buyer", madrid, agreement.Buyer{ID: "BUY", Country: "ES", Address: rennes}},
+		{"seller", agreement.Seller{ID: "SEL", Country: "ES", Address: rennes}, agreement.Buyer{ID: "BUY", Country: "ES", Address: madrid.Address}},
+	} {
+		d, reasons := decideTax(Input{Month: calendar.MustMonth("2026-03"), Seller: tt.seller, Buyer: tt.buyer})
+		if len(reasons) > 0 || d.category != "S" || !d.percent.Equal(dec("21")) {
+			t.Errorf("%s: got %s %s %v, want S 21", tt.name, d.category, currency.Plain(d.percent), reasons)
+		}
 	}
 }
 
