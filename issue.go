@@ -325,12 +325,15 @@ func (e *Engine) issueDocument(ctx context.Context, draft invoice.Document, is s
 	if seller.Series.Reset == "never" {
 		is.Year = 0
 	}
-	if draft.Corrects != nil {
-		is.Corrects = draft.Corrects.ID
+	if c := draft.Corrects; c != nil {
+		if date.Before(c.Date) {
+			return invoice.Document{}, wrong("issue_date", "use a later --as-of", "a correction of %s, before the document that it corrects: %s is of %s", date, c.Number, c.Date)
+		}
+		is.Corrects = c.ID
 	}
 	var issued invoice.Document
 	is.Body = func(number string) ([]byte, error) {
-		issued = draft.Issue(number, date, seller.Payment.Days)
+		issued = draft.Issue(number, date, draft.Payment.Days)
 		return encode(issued)
 	}
 	_, err = e.DB.Issue(ctx, is)

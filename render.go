@@ -3,6 +3,8 @@ package arrears
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/arrears-billing/arrears/document"
 	"github.com/arrears-billing/arrears/store"
@@ -12,6 +14,9 @@ import (
 // kept with the version of its template and never made again: it stays what was sent, whatever
 // later templates look like. Drafts are rendered anew each time, where their format allows it.
 func (e *Engine) Render(ctx context.Context, id, format string) ([]byte, error) {
+	if !slices.Contains(document.Formats, format) {
+		return nil, wrong("unknown_format", "one of "+strings.Join(document.Formats, ", "), "not a format: %q", format)
+	}
 	d, err := e.Document(ctx, id)
 	if err != nil {
 		return nil, err

@@ -241,11 +241,15 @@ func (a *app) invoiceRender() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if out == "-" {
+					_, err = a.stdout.Write(b)
+					return err
+				}
 				return writeFile(out, b)
 			})
 		},
 	}
 	c.Flags().StringVar(&format, "format", "pdf", "json, pdf, ubl, cii or xlsx")
-	c.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write")
+	c.Flags().StringVarP(&out, "output", "o", "", "`FILE` to write, - for the standard output")
 	return c
 }
