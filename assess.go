@@ -56,7 +56,7 @@ func (e *Engine) view(ctx context.Context, m calendar.Month) (*view, error) {
 		v.waivers[w.Agreement] = append(v.waivers[w.Agreement], w)
 	}
 	for _, p := range v.dir.book.Payers {
-		v.bills[p.Account] = e.bills(ctx, p, m)
+		v.bills[p.Account] = e.bills(ctx, p, m, v.dir.handedOver(p.Account))
 	}
 	if v.provisioning, err = e.provisioning(ctx); err != nil {
 		return nil, err

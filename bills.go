@@ -25,7 +25,8 @@ type payerBills struct {
 }
 
 // bills reads AWS's bills of a payer. A list that is not there is no error: months wait for it.
-func (e *Engine) bills(ctx context.Context, p agreement.Payer, m calendar.Month) payerBills {
+// since is the first month in which an organisation was another agreement's than now, or zero.
+func (e *Engine) bills(ctx context.Context, p agreement.Payer, m, since calendar.Month) payerBills {
 	var b payerBills
 	if p.Invoices == "" {
 		return b
@@ -36,37 +37,75 @@ func (e *Engine) bills(ctx context.Context, p agreement.Payer, m calendar.Month)
 	} else {
 		b.listed = b.err == nil
 	}
+	other := func(m calendar.Month) []ingest.Bill {
+		list, err := e.billsOf(ctx, p, m)
+		if err != nil && !errors.Is(err, ingest.ErrNoBills) {
+			b.err = err
+		}
+		b.note(list)
+		return list
+	}
 	for n := -memoMonths; n <= memoMonths && b.err == nil; n++ {
 		if n == 0 {
 			continue
 		}
-		around, err := e.billsOf(ctx, p, m.Add(n))
-		if errors.Is(err, ingest.ErrNoBills) {
-			continue
-		}
-		if err != nil {
-			b.err = err
-			break
-		}
-		for _, bill := range around {
-			b.note(bill)
+		for _, bill := range other(m.Add(n)) {
 			if bill.Memo() {
 				b.memos = append(b.memos, bill)
 			}
 		}
 	}
-	for _, bill := range b.month {
-		b.note(bill)
+	b.note(b.month)
+	// A memo may give back a month of long ago, and whose that was is in that month's list.
+	for old := m.Add(-memoMonths - 1); b.err == nil && !since.IsZero() && !old.Before(since) && b.unknownOriginal(); old = old.Add(-1) {
+		other(old)
 	}
 	b.hash = hashJSON([][]ingest.Bill{b.month, b.memos})
 	return b
 }
 
-func (b *payerBills) note(bill ingest.Bill) {
+func (b *payerBills) note(bills []ingest.Bill) {
 	if b.months == nil {
 		b.months = map[string]calendar.Month{}
 	}
-	b.months[bill.ID] = bill.Month
+	for _, bill := range bills {
+		b.months[bill.ID] = bill.Month
+	}
+}
+
+// unknownOriginal says that some memo corrects an invoice that none of the lists read has.
+func (b *payerBills) unknownOriginal() bool {
+	return slices.ContainsFunc(slices.Concat(b.month, b.memos), func(bill ingest.Bill) bool {
+		_, known := b.months[bill.Original]
+		return bill.Memo() && bill.Original != "" && !known
+	})
+}
+
+// handedOver returns the first month of any organisation of a payer that several agreements have,
+// one after the other; zero when there is none.
+func (d *directory) handedOver(payer agreement.AccountID) calendar.Month {
+	type organisation struct {
+		agreements int
+		first      calendar.Month
+	}
+	organisations := map[agreement.AccountID]organisation{}
+	var since calendar.Month
+	for i := range d.book.Agreements {
+		a := &d.book.Agreements[i]
+		w, ok := a.Window()
+		if !ok || a.Payer != payer {
+			continue
+		}
+		o := organisations[a.ManagementAccount]
+		if o.agreements++; o.agreements == 1 || w.From.Before(o.first) {
+			o.first = w.From
+		}
+		organisations[a.ManagementAccount] = o
+		if o.agreements > 1 && (since.IsZero() || o.first.Before(since)) {
+			since = o.first
+		}
+	}
+	return since
 }
 
 // former returns the agreement that had the organisation in the month that a memo gives back, when

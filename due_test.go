@@ -1,7 +1,9 @@
 package arrears
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -156,5 +158,45 @@ func TestFormer(t *testing.T) {
 	}
 	if got := v.former(&before, ingest.Bill{ID: "CM1", Type: ingest.BillCreditMemo, Original: "FEB"}); got != "" {
 		t.Errorf("the agreement before itself: %q", got)
+	}
+}
+
+// An invoice of long ago, which a memo of the month corrects, is looked for back to the first month
+// that the agreement before had the organisation, and no further.
+func TestFormerOfLongAgo(t *testing.T) {
+	b, errs := book.Parse("book.yaml", []byte(scenarioBook))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	before, now := b.Agreements[0], b.Agreements[0]
+	before.ID, before.Billed = "AGR-0000", calendar.Window{From: march, To: calendar.MustMonth("2026-04")}
+	now.Billed = calendar.Window{From: calendar.MustMonth("2026-05")}
+	b.Agreements = []agreement.Agreement{before, now}
+	payer := agreement.Payer{Account: now.Payer, Invoices: t.TempDir()}
+	list := func(month, id, kind, original string) {
+		t.Helper()
+		m := calendar.MustMonth(month)
+		text := fmt.Sprintf(`[{"AccountId": %q, "InvoiceId": %q, "InvoiceType": %q, "BillType": "ANNIVERSARY", "OriginalInvoiceId": %q,
+			"IssuedDate": "2026-09-03T00:00:00Z", "BillingPeriod": {"Month": %d, "Year": 2026}, "Entity": {"BillingEntity": "AWS"},
+			"BaseCurrencyAmount": {"CurrencyCode": "USD", "TotalAmount": "1.00", "TotalAmountBeforeTax": "1.00"}}]`,
+			payer.Account, id, kind, original, int(m.First().Time().Month()))
+		if err := os.WriteFile(filepath.Join(payer.Invoices, month+".json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list("2026-02", "FEB", ingest.BillInvoice, "")
+	list("2026-03", "MAR", ingest.BillInvoice, "")
+	for original, want := range map[string]string{"MAR": "AGR-0000", "FEB": ""} {
+		list("2026-08", "CM1", ingest.BillCreditMemo, original)
+		v := &view{month: calendar.MustMonth("2026-08"), dir: &directory{book: b}}
+		e := &Engine{}
+		bills := e.bills(t.Context(), payer, v.month, v.dir.handedOver(payer.Account))
+		if bills.err != nil || len(bills.month) != 1 {
+			t.Fatalf("%+v", bills)
+		}
+		v.bills = map[agreement.AccountID]payerBills{payer.Account: bills}
+		if got := v.former(&now, bills.month[0]); got != want {
+			t.Errorf("a memo of %s: %q, want %q", original, got, want)
+		}
 	}
 }

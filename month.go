@@ -125,7 +125,7 @@ func Compute(e *Evidence, refs References) Outcome {
 		}
 	}
 	if len(e.Set.Charges) == 0 {
-		return withoutRows(e)
+		return withoutRows(e, refs)
 	}
 	if codes := ingest.Currencies(e.Set.Charges); len(codes) > 1 {
 		return blockedBy(agreement.Reason{Code: "unreadable", Text: fmt.Sprintf("the delivery has rows in %v: two currencies are never added", codes)})
@@ -196,7 +196,7 @@ func hasCode(list []agreement.Reason, code string) bool {
 func hasAmount(d invoice.Document) bool { return !d.Totals.Net.Number.IsZero() }
 
 // withoutRows: the delivery has no row of the organisation. AWS's invoices say whether that can be.
-func withoutRows(e *Evidence) Outcome {
+func withoutRows(e *Evidence, refs References) Outcome {
 	in := &e.Inputs
 	i := slices.IndexFunc(in.Bills, func(b ingest.Bill) bool { return b.Compared() && !b.Memo() && !b.Signed().IsZero() })
 	switch {
@@ -210,14 +210,32 @@ func withoutRows(e *Evidence) Outcome {
 		blocks, waived := in.waive(compared.Blocks)
 		out := Outcome{Status: Blocked, Reasons: blocks, Warnings: append(compared.Warnings, waived...), Reconciliation: compared.Lines}
 		if len(blocks) == 0 {
-			out.Status = NothingToBill
 			out.Reasons = []agreement.Reason{{Code: "no_charges", Text: "no rows; the AWS invoices without rows are let pass"}}
+			return withoutCharges(e, refs, out)
 		}
 		return out
 	case !e.Late:
 		return waitingFor(agreement.Reason{Code: "delivery_missing", Text: "the delivery has no rows and AWS lists no amount; after day 14 of the next month that is nothing to bill"})
 	}
-	return Outcome{Status: NothingToBill, Reasons: []agreement.Reason{{Code: "no_charges", Text: "no rows, and AWS lists no amount"}}}
+	return withoutCharges(e, refs, Outcome{Reasons: []agreement.Reason{{Code: "no_charges", Text: "no rows, and AWS lists no amount"}}})
+}
+
+// withoutCharges: AWS charged nothing. What a person added to the month is billed all the same.
+func withoutCharges(e *Evidence, refs References, out Outcome) Outcome {
+	in := &e.Inputs
+	out.Status = NothingToBill
+	if len(in.Adjustments) == 0 {
+		return out
+	}
+	out.Rated = rating.Rate(rating.Input{Month: in.Month, Payer: string(in.Organisation), Terms: in.Terms, Adjustments: in.Adjustments})
+	documents, blocks := draft(e, out.Rated, recorder{refs: refs, in: in}.taxRate)
+	switch {
+	case len(blocks) > 0:
+		out.Status, out.Reasons = Blocked, blocks
+	case slices.ContainsFunc(documents, hasAmount):
+		out.Status, out.Reasons, out.Documents = Drafted, nil, documents
+	}
+	return out
 }
 
 // draft makes the month's documents: one, or one for each buyer.
