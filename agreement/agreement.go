@@ -49,23 +49,26 @@ type Address struct {
 
 // A Seller is the legal entity of the reseller that issues the invoice (domain.md R3).
 type Seller struct {
-	ID             string          `json:"id"`
-	Name           string          `json:"name"`
-	Country        string          `json:"country"` // ISO 3166-1 alpha-2
-	TaxID          string          `json:"tax_id,omitempty"`
-	RegistrationID string          `json:"registration_id,omitempty"`
-	Currency       currency.Code   `json:"currency"`   // national currency: tax is stated in it too
-	Currencies     []currency.Code `json:"currencies"` // what it bills in
-	Series         Series          `json:"series"`
-	Address        Address         `json:"address"`
-	Email          string          `json:"email,omitempty"`
-	Phone          string          `json:"phone,omitempty"`
-	Endpoint       string          `json:"endpoint,omitempty"` // Peppol endpoint, "scheme:id"
-	Logo           string          `json:"logo,omitempty"`     // PNG file, base64 once applied
-	TimeZone       string          `json:"time_zone,omitempty"`
-	Payment        Payment         `json:"payment"`
-	DueDay         int             `json:"due_day"`  // day of M+1 on which month M falls due, default 8
-	Approval       string          `json:"approval"` // none | required | four_eyes
+	ID             string `json:"id"`
+	Name           string `json:"name"`
+	Country        string `json:"country"` // ISO 3166-1 alpha-2
+	TaxID          string `json:"tax_id,omitempty"`
+	RegistrationID string `json:"registration_id,omitempty"`
+	// TaxRegistration is what the seller's country has it say of its registration beside the VAT id
+	// (EN 16931 BT-32), such as "Foretaksregisteret" in Norway.
+	TaxRegistration string          `json:"tax_registration,omitempty"`
+	Currency        currency.Code   `json:"currency"`   // national currency: tax is stated in it too
+	Currencies      []currency.Code `json:"currencies"` // what it bills in
+	Series          Series          `json:"series"`
+	Address         Address         `json:"address"`
+	Email           string          `json:"email,omitempty"`
+	Phone           string          `json:"phone,omitempty"`
+	Endpoint        string          `json:"endpoint,omitempty"` // Peppol endpoint, "scheme:id"
+	Logo            string          `json:"logo,omitempty"`     // PNG file, base64 once applied
+	TimeZone        string          `json:"time_zone,omitempty"`
+	Payment         Payment         `json:"payment"`
+	DueDay          int             `json:"due_day"`  // day of M+1 on which month M falls due, default 8
+	Approval        string          `json:"approval"` // none | required | four_eyes
 }
 
 // A Series says how a seller numbers its documents.

@@ -76,6 +76,7 @@ func (o *object) seller(s *agreement.Seller) {
 	o.country("country", &s.Country)
 	o.text("tax_id", &s.TaxID)
 	o.text("registration_id", &s.RegistrationID)
+	o.text("tax_registration", &s.TaxRegistration)
 	o.code("currency", &s.Currency)
 	o.each("currencies", func(e *object, key string) {
 		var c currency.Code

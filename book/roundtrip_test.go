@@ -62,7 +62,7 @@ func named[T any](t *rapid.T, objects []T) []map[string]any {
 			t.Fatal(err)
 		}
 		for _, key := range []string{
-			"tax_id", "registration_id", "email", "phone", "endpoint", "logo", "time_zone", "reference", "tax", "payment_currency",
+			"tax_id", "registration_id", "tax_registration", "email", "phone", "endpoint", "logo", "time_zone", "reference", "tax", "payment_currency",
 			"own_accounts", "invoices", "client", "transfer", "billed", "service_term", "hold", "adjustments", "split", "address", "cur",
 		} {
 			known := fmt.Sprintf("%T", x)
@@ -92,7 +92,7 @@ func set(keys ...string) map[string]bool {
 
 // keyOf are the optional keys of objects and of the objects inside them.
 var keyOf = map[string]map[string]bool{
-	"agreement.Seller":    set("tax_id", "registration_id", "email", "phone", "endpoint", "logo", "time_zone", "address"),
+	"agreement.Seller":    set("tax_id", "registration_id", "tax_registration", "email", "phone", "endpoint", "logo", "time_zone", "address"),
 	"agreement.Buyer":     set("tax_id", "registration_id", "email", "endpoint", "reference", "tax", "address"),
 	"agreement.Payer":     set("payment_currency", "own_accounts", "invoices"),
 	"agreement.Agreement": set("client", "transfer", "billed", "service_term", "hold", "adjustments", "split", "tax"),
@@ -204,7 +204,7 @@ func anyTerms(t *rapid.T) []agreement.Terms {
 func anyBook(t *rapid.T) Book {
 	country := func() string { return anyOf(t, "country", "DE", "CH", "NO", "GR", "US") }
 	s := agreement.Seller{
-		ID: "SEL-1", Name: anyText(t, "name"), Country: country(), TaxID: optional(t, "tax id"), RegistrationID: optional(t, "registration"),
+		ID: "SEL-1", Name: anyText(t, "name"), Country: country(), TaxID: optional(t, "tax id"), RegistrationID: optional(t, "registration"), TaxRegistration: optional(t, "tax registration"),
 		Currency: "EUR", Currencies: rapid.SliceOfN(rapid.SampledFrom([]currency.Code{"EUR", "USD", "CHF"}), 1, 3).Draw(t, "currencies"),
 		Series: agreement.Series{Invoice: "DE", CreditNote: anyOf(t, "cn", "DE-CN", "DE/GS"), Reset: anyOf(t, "reset", "yearly", "never")},
 		Email:  maybe(t, "email", func() string { return "a@seller.example" }), Phone: optional(t, "phone"),

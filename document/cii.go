@@ -135,6 +135,7 @@ func (c crossIndustry) party(element string, p eParty) {
 	c.close(1)
 	c.id("ram:URIUniversalCommunication", "ram:URIID", p.endpoint, "schemeID", p.scheme)
 	c.id("ram:SpecifiedTaxRegistration", "ram:ID", p.vat, "schemeID", "VA")
+	c.id("ram:SpecifiedTaxRegistration", "ram:ID", p.TaxRegistration, "schemeID", "FC") // BT-32
 	c.close(1)
 }
 

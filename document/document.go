@@ -22,7 +22,7 @@ import (
 
 // TemplateVersion names the layout and the content of the renderings. Renderings are kept with it
 // and never replaced; raise it with any change of what they say or look like.
-const TemplateVersion = "2026-11-1"
+const TemplateVersion = "2026-11-2"
 
 // Formats lists what Render makes.
 var Formats = []string{"json", "pdf", "ubl", "cii", "xlsx"}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/arrears-billing/arrears/agreement"
@@ -120,6 +121,37 @@ func TestGolden(t *testing.T) {
 		}
 		if was, is := pdfText(t, kept), pdfText(t, pdf); was != is {
 			t.Errorf("%s.pdf says something else: run go test ./document -update and look at it", name)
+		}
+	}
+}
+
+// However long they are, names, addresses and ids stand on the document whole: the law wants them
+// (VAT Directive art. 226).
+func TestPDFKeepsLongNames(t *testing.T) {
+	d, _ := sample(t)
+	d.Seller.Name = strings.Repeat("Vertriebsgesellschaft ", 10) + "mbH"
+	d.Seller.Address.Street = strings.Repeat("Straßenname ", 12) + "12 a"
+	d.Seller.TaxRegistration = "Foretaksregisteret"
+	d.Buyer.Name = strings.Repeat("Einkaufsgenossenschaft ", 10) + "eG"
+	d.Buyer.Address.Street = strings.Repeat("Hinterhaus ", 12) + "34 b"
+	b, err := PDF(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Fields(pdfText(t, b))
+	count := func(word string) (n int) {
+		for _, w := range words {
+			if w == word {
+				n++
+			}
+		}
+		return n
+	}
+	for word, want := range map[string]int{
+		"Vertriebsgesellschaft": 20, "Straßenname": 12, "Einkaufsgenossenschaft": 10, "Hinterhaus": 12, "34": 1, d.Seller.TaxID: 1, "Foretaksregisteret": 1,
+	} {
+		if n := count(word); n < want {
+			t.Errorf("%s stands there %d times, want at least %d", word, n, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image/png"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,6 +134,29 @@ func (p *pdf) put(x, w float64, align, text string) {
 	p.SetFontSize(size)
 }
 
+// block writes a text into a box of the given width at x, on as many lines as it needs but at most
+// most, shrunk if it would need more, and leaves y below them.
+func (p *pdf) block(x, w, height float64, most int, text string) {
+	text = shown(text)
+	size, _ := p.GetFontSize()
+	small := size
+	lines := p.wrap(text, w-2)
+	for len(lines) > most && small > 5 {
+		small -= 0.25
+		p.SetFontSize(small)
+		lines = p.wrap(text, w-2)
+	}
+	if len(lines) > most {
+		lines[most-1] = strings.Join(lines[most-1:], " ")
+		lines = lines[:most]
+	}
+	for _, l := range lines {
+		p.put(x, w, "L", l)
+		p.SetY(p.GetY() + height*small/size)
+	}
+	p.SetFontSize(size)
+}
+
 // cut shortens a text to a width, with an ellipsis.
 func (p *pdf) cut(text string, w float64) string {
 	runes := []rune(text)
@@ -171,7 +195,11 @@ func (p *pdf) footer() {
 	if s.TaxID != "" {
 		parts = append(parts, "VAT ID "+s.TaxID)
 	}
-	p.put(margin, width-30, "L", strings.Join(parts, " · "))
+	if s.TaxRegistration != "" {
+		parts = append(parts, s.TaxRegistration)
+	}
+	p.block(margin, width-35, 3.5, 4, strings.Join(parts, " · "))
+	below := p.GetY()
 	var contact []string
 	for _, c := range []string{s.Email, s.Phone} {
 		if c != "" {
@@ -179,11 +207,13 @@ func (p *pdf) footer() {
 		}
 	}
 	// The number of pages is filled in at the end, so its width is not known here.
+	p.SetY(y + 1.5)
 	p.put(pageWidth-margin-35, 29.8, "R", fmt.Sprintf("Page %d of", p.PageNo()))
 	p.SetX(pageWidth - margin - 6)
 	p.CellFormat(6, lineHeight, "{nb}", "", 0, "L", false, 0, "")
-	p.SetY(y + 5)
+	p.SetY(below)
 	p.put(margin, width-60, "L", strings.Join(contact, " · "))
+	p.SetY(y + 5)
 	p.put(pageWidth-margin-60, 60, "R", title(p.d)+" "+name(p.d))
 }
 
@@ -193,7 +223,7 @@ func (p *pdf) header() {
 	if !p.logo() {
 		p.SetXY(margin, margin)
 		p.font("B", 13, accent)
-		p.put(margin-1, 110, "L", d.Seller.Name)
+		p.block(margin-1, 110, 5.6, 4, d.Seller.Name)
 	}
 	p.SetY(margin)
 	p.font("B", 20, ink)
@@ -212,18 +242,18 @@ func (p *pdf) header() {
 	p.put(margin-1, 90, "L", d.Seller.Name+" · "+addressLine(d.Seller))
 	p.SetY(50)
 	p.font("B", 10, ink)
-	p.put(margin-1, 90, "L", d.Buyer.Name)
+	p.block(margin-1, 90, lineHeight+0.2, 6, d.Buyer.Name)
 	p.font("", 9.5, ink)
 	for _, l := range addressLines(d.Buyer) {
-		p.SetY(p.GetY() + lineHeight + 0.2)
-		p.put(margin-1, 90, "L", l)
+		p.block(margin-1, 90, lineHeight+0.2, 3, l)
 	}
 	if d.Buyer.TaxID != "" {
-		p.SetY(p.GetY() + lineHeight + 1.2)
+		p.SetY(p.GetY() + 1)
 		p.font("", 8.5, faint)
 		p.put(margin-1, 90, "L", "VAT ID "+d.Buyer.TaxID)
+		p.SetY(p.GetY() + lineHeight + 0.2)
 	}
-	left := p.GetY()
+	left := p.GetY() - lineHeight - 0.2
 
 	p.SetY(44)
 	fact := func(label, value string) {
@@ -467,8 +497,8 @@ func (p *pdf) computed() {
 	if len(p.d.Rates) == 0 {
 		text = "Each line is what AWS charged, exactly. The net total is the exact total rounded once; the cents of the lines are allotted so that they add up to it."
 	}
-	if p.d.Corrects != nil {
-		text = "The lines are those of the corrected document, whole or in the part that is given back, at the same VAT category and rate."
+	if slices.ContainsFunc(p.d.Lines, func(l invoice.Line) bool { return l.CorrectsLine != nil }) { // else the month stands here anew
+		text = "The lines are those of the corrected document, given back whole or in part, or the differences to it as computed anew, at the same VAT category and rate."
 	}
 	if len(p.d.Lines) >= compactFrom {
 		text += " This document groups the charges; the statement (XLSX) and the e-invoice list each of them."

@@ -30,9 +30,13 @@ func (e eInvoice) peppol() bool {
 	case "NO":
 		return e.seller.vat == "" || strings.HasSuffix(e.seller.vat, "MVA") // NO-R-001
 	case "IT":
-		return placed(e.seller) && e.seller.Address.Street != "" // IT-R-002 to IT-R-004
+		n := len([]rune(clean(e.seller.TaxRegistration)))                                          // IT-R-001
+		return placed(e.seller) && e.seller.Address.Street != "" && (n == 0 || n >= 11 && n <= 16) // IT-R-002 to IT-R-004
 	case "SE":
-		return e.seller.registration == "" || len(e.seller.registration) == 10 && onlyDigits(e.seller.registration) == e.seller.registration // SE-R-003, SE-R-004
+		// SE-R-003, SE-R-004: the organisation number; SE-R-005: what may stand in BT-32; SE-R-006: rates.
+		id, tax := e.seller.registration, clean(e.seller.TaxRegistration)
+		return (id == "" || len(id) == 10 && onlyDigits(id) == id) && (tax == "" || strings.EqualFold(tax, "Godkänd för F-skatt")) &&
+			(e.tax.Category != invoice.CategoryStandard || slices.Contains([]string{"25", "12", "6"}, e.tax.percent))
 	case "DK", "GR", "IS":
 		return false // they want data that the book does not hold, such as the mark of a Greek invoice
 	}

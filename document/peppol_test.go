@@ -10,6 +10,11 @@ import (
 // A document that Peppol would refuse says that it is plain EN 16931.
 func TestPeppolOrNot(t *testing.T) {
 	original, _ := sample(t) // between German parties, with all that Peppol wants
+	swedish := func(d *invoice.Document) {
+		d.Seller.Address.Country, d.Seller.RegistrationID = "SE", "5560360793"
+		d.Tax = []invoice.TaxLine{d.Tax[0]}
+		d.Tax[0].Percent = dec("25")
+	}
 	tests := []struct {
 		name  string
 		spoil func(d *invoice.Document)
@@ -29,6 +34,14 @@ func TestPeppolOrNot(t *testing.T) {
 		{"Dutch month that ends as a credit note", func(d *invoice.Document) {
 			d.Seller.Address.Country, d.Seller.RegistrationID, d.Kind = "NL", "0106:12345678", invoice.KindCreditNote
 		}, false},
+		{"Swedish seller", swedish, true},
+		{"Swedish seller at a rate that there is not", func(d *invoice.Document) { swedish(d); d.Tax[0].Percent = dec("19") }, false},
+		{"Swedish seller with a tax number", func(d *invoice.Document) { swedish(d); d.Seller.TaxRegistration = "123" }, false},
+		{"Swedish seller, approved for F-tax", func(d *invoice.Document) { swedish(d); d.Seller.TaxRegistration = "Godkänd för F-skatt" }, true},
+		{"Italian seller", func(d *invoice.Document) {
+			d.Seller.Address.Country, d.Seller.TaxRegistration = "IT", "RSSMRA70A01F205X"
+		}, true},
+		{"Italian seller with a short tax number", func(d *invoice.Document) { d.Seller.Address.Country, d.Seller.TaxRegistration = "IT", "123" }, false},
 		{"Danish seller", func(d *invoice.Document) { d.Seller.Address.Country = "DK" }, false},
 	}
 	for _, tt := range tests {

@@ -110,6 +110,13 @@ func (u ubl) party(element string, p eParty) {
 		u.taxScheme()
 		u.close(1)
 	}
+	if clean(p.TaxRegistration) != "" { // BT-32
+		u.open("cac:PartyTaxScheme")
+		u.text("cbc:CompanyID", p.TaxRegistration)
+		u.open("cac:TaxScheme")
+		u.text("cbc:ID", "TAX")
+		u.close(2)
+	}
 	u.open("cac:PartyLegalEntity")
 	u.text("cbc:RegistrationName", p.Name)
 	if p.registrationScheme != "" {

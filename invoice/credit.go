@@ -60,9 +60,7 @@ func Credit(original Document, earlier []Document, chosen []CreditLine, id, reas
 		t.Base, t.Amount = money(net, d.Currency), money(amount, d.Currency)
 		d.Tax = append(d.Tax, t)
 	}
-	if !slices.ContainsFunc(lines, func(l Line) bool { return l.Rate != nil }) {
-		d.Rates = []Rate{} // none was used
-	}
+	d.Rates = deltaRates(lines, original.Rates)
 	d.Totals = totals(net, tax, d.Currency)
 	if n := original.TaxNational; n != nil {
 		amount := tax.Mul(n.Rate.Value).Round(n.Amount.Places)

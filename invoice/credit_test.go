@@ -42,6 +42,27 @@ func TestCreditInFull(t *testing.T) {
 	golden(t, "c1-credit.json", c.Issue("DE-CN-2026-000001", calendar.MustDate("2026-04-20"), 30))
 }
 
+// A credit of chosen lines names the rates of those, and no other.
+func TestCreditNamesItsRates(t *testing.T) {
+	original := issuedC1(t)
+	for i := range original.Lines { // a second rate, on all lines but the first
+		if l := &original.Lines[i]; i > 0 && l.Rate != nil {
+			other := dec("0.91")
+			l.Rate = &other
+		}
+	}
+	second := original.Rates[0]
+	second.Rate = dec("0.91")
+	original.Rates = []Rate{second, original.Rates[0]}
+	c, err := Credit(original, nil, []CreditLine{{Position: 1}}, "c1", "first line")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Rates) != 1 || !c.Rates[0].Rate.Equal(*c.Lines[0].Rate) {
+		t.Errorf("rates %v, want that of the line, %v", c.Rates, *c.Lines[0].Rate)
+	}
+}
+
 func TestCreditOfCreditNote(t *testing.T) {
 	in := c1()
 	in.Priced = in.Priced[5:6] // a refund of 4.60

@@ -113,11 +113,13 @@ type Party struct {
 	Country        string            `json:"country,omitempty"`
 	TaxID          string            `json:"tax_id"`
 	RegistrationID string            `json:"registration_id,omitempty"`
-	Email          string            `json:"email,omitempty"`
-	Phone          string            `json:"phone,omitempty"`
-	Reference      string            `json:"reference,omitempty"`
-	Endpoint       string            `json:"endpoint,omitempty"`
-	Logo           string            `json:"logo,omitempty"`
+	// TaxRegistration is BT-32, the seller's only.
+	TaxRegistration string `json:"tax_registration,omitempty"`
+	Email           string `json:"email,omitempty"`
+	Phone           string `json:"phone,omitempty"`
+	Reference       string `json:"reference,omitempty"`
+	Endpoint        string `json:"endpoint,omitempty"`
+	Logo            string `json:"logo,omitempty"`
 }
 
 // A Reference names the document that this one corrects.

@@ -305,7 +305,7 @@ func totals(net, tax currency.Decimal, c currency.Code) Totals {
 func sellerParty(s agreement.Seller) Party {
 	return Party{
 		ID: s.ID, Name: s.Name, Address: s.Address, Country: s.Country, TaxID: s.TaxID, RegistrationID: s.RegistrationID,
-		Email: s.Email, Phone: s.Phone, Endpoint: s.Endpoint, Logo: s.Logo,
+		TaxRegistration: s.TaxRegistration, Email: s.Email, Phone: s.Phone, Endpoint: s.Endpoint, Logo: s.Logo,
 	}
 }
 
