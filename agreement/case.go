@@ -410,6 +410,11 @@ func (c *Case) open(r *Register, now time.Time) {
 	}
 	_ = c.phase(event, now)
 	c.emit(now, EventOrderSubmitted, "purchase of "+o.Product, "client", o.Client, "management_account", string(o.Account.ManagementAccount))
+	if o.Account.Government {
+		for _, advice := range r.Catalogue.Advice(r.wish(o), calendar.DateOf(now.UTC())) {
+			c.emit(now, EventAskOperations, advice.Text, "code", advice.Code)
+		}
+	}
 	if event == "purchase_new" {
 		c.emit(now, EventAccountTicket, "a customer creates a new AWS account", "client", o.Client)
 	}

@@ -22,7 +22,7 @@ type Catalogue struct {
 }
 
 type rule struct {
-	kind, key  string // product | model | region | country
+	kind, key  string // product | model | region | country | customer
 	from       calendar.Date
 	open       bool
 	code, text string
@@ -47,7 +47,7 @@ func ParseCatalogue(r io.Reader) (Catalogue, error) {
 	var c Catalogue
 	for i, row := range rows {
 		at := fmt.Sprintf("catalogue row %d (%s %s)", i+1, row[0], row[1])
-		if !slices.Contains([]string{"product", "model", "region", "country"}, row[0]) {
+		if !slices.Contains([]string{"product", "model", "region", "country", "customer"}, row[0]) {
 			return Catalogue{}, fmt.Errorf("%s: unknown kind", at)
 		}
 		from, err := calendar.ParseDate(row[2])
@@ -84,6 +84,7 @@ type Purchase struct {
 	PrivatePricing bool   // the customer has a Private Pricing Agreement
 	Regions        []string
 	Country        string // of the seller: a legal entity must be able to issue the invoice; empty: there is none
+	Government     bool   // the customer is a government's
 	HoldsLegacy    bool   // the client holds an active agreement for the legacy product
 }
 
@@ -132,7 +133,18 @@ func (c Catalogue) Check(p Purchase, day calendar.Date) []Reason {
 	} else if r, ok := c.find("country", p.Country, day); ok && !r.open {
 		refuse(r.code, "%s", r.text)
 	}
+	if r, ok := c.find("customer", "government", day); ok && p.Government && !r.open {
+		refuse(r.code, "%s", r.text)
+	}
 	return reasons
+}
+
+// Advice returns what a customer should know before ordering, where nothing is refused (domain.md D9).
+func (c Catalogue) Advice(p Purchase, day calendar.Date) []Reason {
+	if r, ok := c.find("customer", "government", day); ok && p.Government && r.open && r.code != "" {
+		return []Reason{{Code: r.code, Text: r.text}}
+	}
+	return nil
 }
 
 // The account models (domain.md R8, R10).

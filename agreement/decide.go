@@ -57,6 +57,10 @@ func (c *Case) endByOperations(code, reason string, now time.Time) error {
 	if c.Order.Phase == PhaseUndo {
 		return refusal(CodeState, "the order is failing already: "+c.Order.Failing.Text)
 	}
+	if c.Order.Phase == PhaseFinal {
+		return refusal(CodeState, fmt.Sprintf("order %s cannot be taken back: the transfer ends on %s, and AWS takes back no end; a new purchase order continues afterwards",
+			c.Order.ID, c.Agreement.Transfer.End.UTC().Format(time.RFC3339)))
+	}
 	return c.fail(now, code, reason)
 }
 
@@ -64,6 +68,9 @@ func (c *Case) endByOperations(code, reason string, now time.Time) error {
 func CancelDraft(o *Order, reason string, now time.Time) error {
 	if now.Before(o.Updated) {
 		return refusal(CodeStale, "order "+o.ID+" was changed after "+now.Format(time.RFC3339))
+	}
+	if o.Status != OrderDraft && o.Status != OrderQuoted {
+		return refusal(CodeState, fmt.Sprintf("order %s is %s: only a draft or an order in process can be cancelled", o.ID, o.Status))
 	}
 	if err := o.move("delete", now, "operations"); err != nil {
 		return err
@@ -114,7 +121,7 @@ func (c *Case) NameAccount(r *Register, id AccountID, by string, now time.Time) 
 		return refusal(CodeNotTheCustomer, fmt.Sprintf("%q may not change order %s: only the customer (%s) can", by, o.ID, o.Contact.Email))
 	}
 	if o.Phase != PhaseAccount && o.Phase != PhaseInvite {
-		return refusal(CodeState, fmt.Sprintf("order %s is in phase %q: the account can only change before the billing transfer request is out", o.ID, string(o.Phase)))
+		return refusal(CodeState, fmt.Sprintf("order %s is in phase %q: the account can only change before the billing transfer request is out; have Operations cancel the order and order again", o.ID, string(o.Phase)))
 	}
 	if !id.Valid() {
 		return refusal(CodeAccountMalformed, fmt.Sprintf("management_account: %q is not an account id of 12 digits", id))

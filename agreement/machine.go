@@ -128,7 +128,6 @@ var Phases = Table[Phase]{
 	{PhaseNone, "termination", PhaseEnd, "a termination order that passed the review"},
 	{PhaseAccount, "account_named", PhaseInvite, "the management account is known"},
 	{PhaseInvite, "invited", PhaseTransfer, "AWS has an open invitation or a transfer of the organisation"},
-	{PhaseTransfer, "account_changed", PhaseInvite, "the customer named another management account"},
 	{PhaseTransfer, "cut_off_missed", PhaseInvite, "the invitation expired 24 hours before its start; invite for the month after"},
 	{PhaseTransfer, "accepted", PhaseBillingGroup, "the customer accepted the billing transfer"},
 	{PhaseBillingGroup, "grouped", PhaseRelationship, "Billing Conductor has a group of the transfer"},

@@ -90,6 +90,7 @@ type OrderAccount struct {
 	ManagementAccount AccountID `json:"management_account,omitempty"`
 	Model             string    `json:"model"`
 	PrivatePricing    bool      `json:"private_pricing,omitzero"`
+	Government        bool      `json:"government,omitzero"` // a government customer (D9)
 	Regions           []string  `json:"regions,omitempty"`
 }
 
@@ -345,11 +346,16 @@ func (r *Register) checkPurchase(o *Order, now time.Time) []Reason {
 	if a.ManagementAccount == o.Payer && o.Payer != "" {
 		refuse(CodeNotManagement, "%s is the reseller's own bill-transfer account", a.ManagementAccount)
 	}
-	reasons = append(reasons, r.Catalogue.Check(Purchase{
-		Product: o.Product, Model: a.Model, PrivatePricing: a.PrivatePricing, Regions: a.Regions,
-		Country: seller.Country, HoldsLegacy: r.holdsLegacy(o.Client),
-	}, calendar.DateOf(now.UTC()))...)
+	reasons = append(reasons, r.Catalogue.Check(r.wish(o), calendar.DateOf(now.UTC()))...)
 	return append(reasons, r.checkUnique(o, now)...)
+}
+
+// wish is what the catalogue judges of a purchase order.
+func (r *Register) wish(o *Order) Purchase {
+	return Purchase{
+		Product: o.Product, Model: o.Account.Model, PrivatePricing: o.Account.PrivatePricing, Regions: o.Account.Regions,
+		Country: r.Sellers[o.Seller].Country, Government: o.Account.Government, HoldsLegacy: r.holdsLegacy(o.Client),
+	}
 }
 
 // checkUnique refuses an organisation that another agreement or order has (domain.md W13): one
@@ -458,6 +464,7 @@ func (r *Register) take(o *Order, event string, now time.Time) error {
 	}
 	o.Created = now
 	if o.Type == Buy {
+		o.Reasons = r.Catalogue.Advice(r.wish(o), calendar.DateOf(now.UTC()))
 		o.done(StepWizard, now)
 		if o.Account.Option == ExistingAccount && o.Account.ManagementAccount != "" {
 			o.done(StepAccount, now)

@@ -149,7 +149,7 @@ func (w *world) describe() map[string]string {
 			s += ", done: " + strings.Join(done, " ")
 		}
 		for _, r := range v.Reasons {
-			if v.Status == OrderFailed || v.Status == OrderDeleted || r.Code == "unknown_status" {
+			if v.Status == OrderFailed || v.Status == OrderDeleted || v.Status == OrderDraft || r.Code == "unknown_status" {
 				s += ", " + r.Code + ": " + r.Text
 			}
 		}
@@ -350,6 +350,8 @@ func (o *Order) fill(t reporter, args map[string]string) {
 			o.Account.Model = v
 		case "private":
 			o.Account.PrivatePricing = v == "yes"
+		case "government":
+			o.Account.Government = v == "yes"
 		case "regions":
 			o.Account.Regions = strings.Split(v, ",")
 		case "support":

@@ -31,7 +31,7 @@ func (r *Register) submit(o *Order, s Submission, now time.Time) error {
 			o.Updated.Format(time.RFC3339), now.Format(time.RFC3339)))
 	}
 	if _, err := Orders.Next(o.Status, "submit"); err != nil {
-		return refusal(CodeState, fmt.Sprintf("order %s: %v", o.ID, err))
+		return refusal(CodeState, fmt.Sprintf("order %s is %s: only a draft can be submitted, once", o.ID, o.Status))
 	}
 	if !r.isCustomer(o, s.By) {
 		return refusal(CodeNotTheCustomer, fmt.Sprintf("%q may not submit order %s: only the customer (%s) can, since submitting accepts the terms",

@@ -3,6 +3,7 @@ package agreement
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,8 @@ import (
 // is only called with a fresh answer of AWS in hand, so nobody is reminded of what is done.
 func (c *Case) wait(now time.Time, code, detail string) error {
 	o, t := c.Order, textOf(code)
-	text := c.fill(t.Cause+" "+t.Remedy, detail)
+	cause := sentence(c.fill(t.Cause, detail))
+	text := strings.TrimSpace(cause + " " + c.fill(t.Remedy, detail))
 	if t.For != ForOperations {
 		w := c.waitFor(t.Step, now)
 		if !now.Before(w.Deadline) {
@@ -32,7 +34,7 @@ func (c *Case) wait(now time.Time, code, detail string) error {
 	}
 	if o.Waiting == nil || o.Waiting.Code != code || o.Waiting.Message != text {
 		o.Waiting = &Waiting{For: t.For, Code: code, Step: t.Step, Since: now, Message: text}
-		o.Reasons = []Reason{{Code: code, Text: c.fill(t.Cause, detail)}}
+		o.Reasons = []Reason{{Code: code, Text: cause}}
 		o.Updated = now
 		kind := EventOrderWaits
 		if t.For == ForOperations {
@@ -44,6 +46,14 @@ func (c *Case) wait(now time.Time, code, detail string) error {
 		c.remind(now, t)
 	}
 	return errWait
+}
+
+// sentence ends a text that ends with AWS's own words, which often lack the full stop.
+func sentence(s string) string {
+	if strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
 }
 
 // waitFault waits because AWS refused something of ours: Operations has to look.
@@ -290,6 +300,6 @@ func (c *Case) askEnd(now time.Time, f *Fault) {
 	if !slices.Contains(l.Reasons, reason) {
 		l.Reasons = append(without(l.Reasons, t.Code), reason)
 		l.Updated = now
-		c.emit(now, EventAskOperations, c.fill(t.Cause+" "+t.Remedy, f.Error()), "code", t.Code)
+		c.emit(now, EventAskOperations, sentence(c.fill(t.Cause, f.Error()))+" "+t.Remedy, "code", t.Code)
 	}
 }

@@ -34,6 +34,7 @@ func ParseOrder(name string, data []byte) (agreement.Order, []Error) {
 		a.account("management_account", &order.Account.ManagementAccount)
 		a.text("model", &order.Account.Model)
 		a.yes("private_pricing", &order.Account.PrivatePricing)
+		a.yes("government", &order.Account.Government)
 		order.Account.Regions = a.texts("regions")
 	})
 	o.inner("contact", func(c *object) {
