@@ -245,7 +245,7 @@ func (f *fakeAWS) CreateBillingGroup(_ context.Context, _ AccountID, in NewBilli
 		}
 	}
 	for _, g := range f.groups {
-		if g.TransferARN == in.TransferARN {
+		if g.TransferARN == in.TransferARN || g.Name == in.Name { // its names are unique
 			return BillingGroup{}, &Fault{Kind: Conflict, Operation: op, Code: "ConflictException"}
 		}
 	}

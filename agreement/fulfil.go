@@ -51,7 +51,7 @@ func (c *Case) wantPhase(now time.Time) (Request, error) {
 			return ListBillingGroups{l.TransferARN}, nil
 		}
 		return CreateBillingGroup{NewBillingGroup{
-			Token: c.token("billing-group"), Name: "billing-group-" + string(c.Agreement.ManagementAccount),
+			Token: c.token("billing-group"), Name: groupName(c.Agreement),
 			TransferARN: l.TransferARN, PricingPlan: BasicPricingPlan,
 		}}, nil
 
@@ -64,7 +64,7 @@ func (c *Case) wantPhase(now time.Time) (Request, error) {
 		}
 		return CreateRelationship{NewRelationship{
 			Token: c.token("relationship"), Program: l.Program, Account: c.Agreement.ManagementAccount,
-			Name: c.Facts.BuyerName + "-" + string(c.Agreement.ManagementAccount),
+			Name: relationshipName(c.Facts.BuyerName, c.Agreement.ManagementAccount),
 		}}, nil
 
 	case PhaseHandshake:
@@ -156,7 +156,7 @@ func (c *Case) invitation(now time.Time) Invitation {
 	}
 	return Invitation{
 		Account: c.Order.Account.ManagementAccount, Start: start,
-		Name: "Transfer Billing - " + c.Facts.BuyerName,
+		Name: transferName(c.Facts.BuyerName),
 	}
 }
 
@@ -192,6 +192,7 @@ func (c *Case) foundTransfers(now time.Time, a Answer) error {
 		}
 	}
 	if found == nil {
+		c.startAfter(list)
 		c.look("transfers", list)
 		return nil
 	}
@@ -200,6 +201,18 @@ func (c *Case) foundTransfers(now time.Time, a Answer) error {
 		c.Order.Invited.Adopted = true
 	}
 	return c.invited(now, *found)
+}
+
+// startAfter lets a new transfer of the organisation begin when the one that runs out is over, such
+// as that of an order that failed: AWS takes no two for one month.
+func (c *Case) startAfter(list []ResponsibilityTransfer) {
+	in := &c.Order.Invited
+	for _, t := range list {
+		runsOut := (t.Status == TransferAccepted || t.Status == TransferWithdrawn) && t.End.After(t.Start)
+		if next := calendar.MonthOf(t.End).Add(1).Start(); t.Source == c.Order.Account.ManagementAccount && runsOut && next.After(in.NotBefore) {
+			in.NotBefore = next
+		}
+	}
 }
 
 // endedUnseen says that a transfer came of an invitation of this order whose answer was lost, and

@@ -27,7 +27,7 @@ sellers:
     address: {street: Hauptstr. 1, city: Berlin, postal_code: "10115", country: DE}
 buyers:
   - id: BUY-0001
-    name: Buyer B.V.
+    name: Société Générale d'Énergie du Rhône Holding B.V.
     country: NL
     tax_id: NL004495445B01
     address: {street: Main 1, city: Utrecht, postal_code: "3511", country: NL}
