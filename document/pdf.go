@@ -198,7 +198,11 @@ func (p *pdf) footer() {
 	if s.TaxRegistration != "" {
 		parts = append(parts, s.TaxRegistration)
 	}
-	p.block(margin, width-35, 3.5, 4, strings.Join(parts, " · "))
+	text, w := strings.Join(parts, " · "), width-35
+	if p.GetStringWidth(shown(text)) > w-2 {
+		w = width - 62 // beside the number on the second line
+	}
+	p.block(margin, w, 3.5, 4, text)
 	below := p.GetY()
 	var contact []string
 	for _, c := range []string{s.Email, s.Phone} {
