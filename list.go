@@ -84,7 +84,8 @@ func storedDrafts(rec store.Month) ([]invoice.Document, error) {
 	return drafts, nil
 }
 
-// Document returns a document by its id or number, issued or drafted.
+// Document returns a document by its id or number, issued or drafted, or the statement of a month
+// that came to zero: it gets no number, but a person can look at it.
 func (e *Engine) Document(ctx context.Context, id string) (invoice.Document, error) {
 	s, err := e.DB.Document(ctx, id)
 	if err == nil {
@@ -96,6 +97,20 @@ func (e *Engine) Document(ctx context.Context, id string) (invoice.Document, err
 	all, err := e.Documents(ctx, calendar.Month{}, "")
 	if err != nil {
 		return invoice.Document{}, err
+	}
+	zero, err := e.DB.Months(ctx, store.MonthFilter{Statuses: []string{NothingToBill}})
+	if err != nil {
+		return invoice.Document{}, err
+	}
+	for _, rec := range zero {
+		statements, err := storedDrafts(rec)
+		if err != nil {
+			return invoice.Document{}, err
+		}
+		for _, d := range statements {
+			d.Status = NothingToBill
+			all = append(all, d)
+		}
 	}
 	for _, d := range all {
 		if d.ID == id {
