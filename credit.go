@@ -22,6 +22,10 @@ func (e *Engine) Credit(ctx context.Context, id string, lines []invoice.CreditLi
 	if err != nil {
 		return invoice.Document{}, err
 	}
+	if !hasIssued(rec.Status) {
+		return invoice.Document{}, wrong("partly_issued", fmt.Sprintf("arrears run --month %s --agreement %s --issue", rec.Month, rec.Agreement),
+			"%s %s is issued in part: issue the rest first", rec.Agreement, rec.Month)
+	}
 	counts := ofBuyer(current(issued), original.Buyer.ID)
 	if len(counts) == 0 || counts[0].ID != original.ID {
 		// What it gave or took is in the document that counts: credited by itself, it would be given back twice.

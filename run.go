@@ -340,6 +340,17 @@ func (r *run) settle(ctx context.Context, old store.Month, known bool, as assess
 	if known && hasIssued(old.Status) {
 		return r.settleIssued(ctx, old, as)
 	}
+	if known && as.inputs != old.Inputs && (as.outcome.Status == Drafted || as.outcome.Status == NothingToBill) {
+		// Of a month split over buyers some documents may be out: they are no drafts any more.
+		out, err := r.issuedDocuments(ctx, as.agr.ID, r.Month)
+		if err != nil {
+			return next, nil, err
+		}
+		if !stand(out, as.outcome.Documents) {
+			old.Draft, old.DraftHash = nil, ""
+			return r.settleIssued(ctx, old, as)
+		}
+	}
 	next.Reasons, next.Warnings = as.outcome.Reasons, as.outcome.Warnings
 	next.Status = as.outcome.Status
 	if old.Status == Approved && as.outcome.Status == Drafted && old.Inputs == as.inputs {
@@ -380,6 +391,15 @@ func hasIssued(status string) bool {
 		return true
 	}
 	return false
+}
+
+// stand says that documents that are out are still what the month's drafts say, so that the rest of
+// the drafts may follow.
+func stand(issued, drafts []invoice.Document) bool {
+	same := slices.DeleteFunc(slices.Clone(drafts), func(d invoice.Document) bool {
+		return !slices.ContainsFunc(issued, func(o invoice.Document) bool { return o.ID == d.ID })
+	})
+	return len(same) == len(issued) && len(compareLines(issued, same)) == 0
 }
 
 // settleIssued: other inputs with the same lines are new evidence; with other lines the month is
