@@ -39,6 +39,8 @@ type AgreementRow struct {
 	Source         *SourceRow         `json:"source"` // null while there is nothing to read
 	Reconciliation []reconcile.Line   `json:"reconciliation"`
 	Documents      []string           `json:"documents,omitempty"` // all ids, where a month has one for each buyer
+	// Unsettled: what is issued stands, and what AWS delivers now cannot be billed. The warnings say why.
+	Unsettled bool `json:"unsettled,omitempty"`
 }
 
 // A SourceRow says what AWS delivered for the agreement and what became of it, in AWS's currency.
@@ -95,6 +97,7 @@ func (r *RunReport) finish() {
 		case Waiting, Blocked, Restated:
 			r.Complete = false
 		}
+		r.Complete = r.Complete && !a.Unsettled
 		a.Reasons = list(a.Reasons)
 		a.Warnings = list(a.Warnings)
 		a.Reconciliation = list(a.Reconciliation)

@@ -286,6 +286,7 @@ func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
 	}
 	out := row(as, next.Status, documents)
 	out.Reasons, out.Warnings = next.Reasons, next.Warnings
+	out.Unsettled = hasIssued(next.Status) && as.outcome.Status == Blocked
 	changed := !known || next.Status != old.Status || next.DraftHash != old.DraftHash || next.Inputs != old.Inputs
 	out.Changed = !known || next.Status != old.Status || next.DraftHash != old.DraftHash
 	kept := out

@@ -42,9 +42,16 @@ func (e *Engine) Waive(ctx context.Context, w Waiver) ([]agreement.Reason, error
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	var passed []agreement.Reason
-	for _, r := range rec.Reasons {
-		if rec.Status == Blocked && r.Code == w.Code && (w.Invoice == "" || w.Invoice == r.AWSInvoice) {
+	row := reportOf(rec).Row
+	var blocks, passed []agreement.Reason
+	switch {
+	case rec.Status == Blocked:
+		blocks = rec.Reasons
+	case row.Unsettled: // issued, and restated with a block since
+		blocks = rec.Warnings
+	}
+	for _, r := range blocks {
+		if r.Code == w.Code && (w.Invoice == "" || w.Invoice == r.AWSInvoice) {
 			passed = append(passed, r)
 		}
 	}
@@ -52,7 +59,7 @@ func (e *Engine) Waive(ctx context.Context, w Waiver) ([]agreement.Reason, error
 		hint := fmt.Sprintf("arrears run --month %s --agreement %s shows what blocks it", w.Month, w.Agreement)
 		return nil, wrong("not_blocked", hint, "%s %s is not blocked by %s", w.Agreement, w.Month, w.Code)
 	}
-	src := reportOf(rec).Row.Source
+	src := row.Source
 	if src == nil {
 		return nil, wrong("not_blocked", "", "%s %s has no delivery that a waiver could be bound to", w.Agreement, w.Month)
 	}

@@ -146,7 +146,7 @@ func (a *app) showNext(r arrears.RunReport) {
 	ready, questions, blocked := 0, 0, 0
 	for _, row := range r.Agreements {
 		switch {
-		case row.Status == arrears.Blocked:
+		case row.Status == arrears.Blocked || row.Unsettled:
 			blocked++
 		case row.Status == arrears.Drafted && len(row.Warnings) > 0:
 			questions++
