@@ -42,6 +42,16 @@ func TestPeppolOrNot(t *testing.T) {
 			d.Seller.Address.Country, d.Seller.TaxRegistration = "IT", "RSSMRA70A01F205X"
 		}, true},
 		{"Italian seller with a short tax number", func(d *invoice.Document) { d.Seller.Address.Country, d.Seller.TaxRegistration = "IT", "123" }, false},
+		{"Swedish seller whose number is mistyped", func(d *invoice.Document) { swedish(d); d.Seller.RegistrationID = "5560360794" }, false},
+		{"Norwegian buyer", func(d *invoice.Document) { d.Buyer.TaxID = "NO995525828MVA" }, true},
+		{"Norwegian buyer whose number is mistyped", func(d *invoice.Document) { d.Buyer.TaxID = "NO995525829MVA" }, false},
+		{"Norwegian seller whose number is mistyped", func(d *invoice.Document) {
+			d.Seller.Address.Country, d.Seller.TaxID, d.Seller.Endpoint = "NO", "NO995525829MVA", "0088:7300010000001"
+		}, false},
+		{"mistyped endpoint", func(d *invoice.Document) { d.Buyer.Endpoint = "0088:7300010000002" }, false},
+		{"Australian endpoint", func(d *invoice.Document) { d.Buyer.Endpoint = "0151:51824753556" }, true},
+		{"mistyped Australian endpoint", func(d *invoice.Document) { d.Buyer.Endpoint = "0151:51824753557" }, false},
+		{"mistyped Belgian registration", func(d *invoice.Document) { d.Buyer.RegistrationID = "0208:0428759498" }, false},
 		{"Danish seller", func(d *invoice.Document) { d.Seller.Address.Country = "DK" }, false},
 	}
 	for _, tt := range tests {
