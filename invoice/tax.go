@@ -81,7 +81,7 @@ func decideTax(in Input) (decision, []agreement.Reason) {
 		if !ok || registered.Area != "EU" {
 			return undetermined("buyer %s: %s is not the VAT id of a member state of the EU", in.Buyer.ID, in.Buyer.TaxID)
 		}
-		if registered.ID == seller.ID {
+		if registered.ID == seller.ID || state == in.Seller.Country {
 			return undetermined("buyer %s in %s has a VAT id of the seller's own member state: %s", in.Buyer.ID, buyer.ID, in.Buyer.TaxID)
 		}
 		return decision{category: CategoryReverse, reason: "VATEX-EU-AE"}, nil

@@ -243,7 +243,7 @@ func (a *app) showVerify(r arrears.VerifyReport) {
 		fmt.Fprintf(a.stdout, "%s: %s: %s\n", f.Code, f.Object, f.Text)
 	}
 	for _, s := range r.Series {
-		fmt.Fprintf(a.stdout, "series %s: %s to %s, %d documents without a gap, head %s\n", s.Series, s.First, s.Last, s.Count, s.Head)
+		fmt.Fprintf(a.stdout, "series %s: %s to %s, %s without a gap, head %s\n", s.Series, s.First, s.Last, count(int(s.Count), "document"), s.Head)
 	}
 	fmt.Fprintf(a.stdout, "%s computed again from evidence\n", count(r.Recomputed, "document"))
 	if r.OK {
