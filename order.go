@@ -68,14 +68,17 @@ func (d *desk) complete(o *agreement.Order) {
 		o.Payer = payers[0].Account
 	}
 	a, err := d.dir.agreement(o.Agreement)
-	if err != nil || o.Type == agreement.Buy || len(a.Terms) == 0 {
+	if err != nil || o.Type == agreement.Buy {
 		return
 	}
-	last := a.Terms[len(a.Terms)-1]
 	o.Payer, o.Product = a.Payer, a.Product
 	if o.Client == "" {
 		o.Client = a.Client
 	}
+	if len(a.Terms) == 0 {
+		return // a legacy agreement needs none here
+	}
+	last := a.Terms[len(a.Terms)-1]
 	if o.Buyer == "" {
 		o.Buyer = last.Buyer
 	}

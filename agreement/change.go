@@ -98,6 +98,14 @@ func (r *Register) changed(o *Order, a *Agreement, now time.Time) ([]Terms, *Ref
 	if !ok {
 		return nil, refusal(CodeInvalid, fmt.Sprintf("agreement %s has no terms in %s", a.ID, from))
 	}
+	// A change holds on: also where only terms agreed for later say something else.
+	later := []Terms{base}
+	for _, t := range a.Terms {
+		if t.From.After(from) {
+			later = append(later, t)
+		}
+	}
+	differs := func(is func(Terms) bool) bool { return slices.ContainsFunc(later, is) }
 	some := false
 	apply := func(terms []Terms, err error) *Refusal {
 		if err != nil {
@@ -106,7 +114,7 @@ func (r *Register) changed(o *Order, a *Agreement, now time.Time) ([]Terms, *Ref
 		next.Terms, some = terms, true
 		return nil
 	}
-	if o.Currency != "" && o.Currency != base.Currency {
+	if o.Currency != "" && differs(func(t Terms) bool { return t.Currency != o.Currency }) {
 		if refused := apply(SetCurrency(&next, r.Sellers[base.Seller], o.Currency, from, now)); refused != nil {
 			return nil, refused
 		}
@@ -116,12 +124,12 @@ func (r *Register) changed(o *Order, a *Agreement, now time.Time) ([]Terms, *Ref
 			}
 		}
 	}
-	if o.Support != "" && o.Support != base.Support {
+	if o.Support != "" && differs(func(t Terms) bool { return t.Support != o.Support }) {
 		if refused := apply(SetSupport(&next, o.Support, from, now)); refused != nil {
 			return nil, refused
 		}
 	}
-	if o.PurchaseOrder != "" && o.PurchaseOrder != base.PurchaseOrder {
+	if o.PurchaseOrder != "" && differs(func(t Terms) bool { return t.PurchaseOrder != o.PurchaseOrder }) {
 		if from.Before(calendar.MonthOf(now)) {
 			return nil, refusal(CodePastMonth, fmt.Sprintf("%s is over", from))
 		}

@@ -410,9 +410,13 @@ func (r *Register) checkUnique(o *Order, now time.Time) []Reason {
 	return reasons
 }
 
-// rated refuses terms whose currency AWS's invoices state no rate for: they state the one into what
-// the payer pays AWS in. Every month would be blocked.
+// rated refuses terms whose currency has no rate: AWS's invoices state the one into what the payer
+// pays AWS in, a fixed rate is for one pair. Every month would be blocked.
 func (r *Register) rated(payer AccountID, t Terms) *Refusal {
+	if x := t.Exchange; x.Source == ExchangeFixed && x.To != t.Currency {
+		return refusal(CodeNoRate, fmt.Sprintf("the terms from %s on have a fixed rate to %s, and none to %s: Operations states new terms (agreement set-terms)",
+			t.From, x.To, t.Currency))
+	}
 	pays := r.Payers[payer].PaymentCurrency
 	if t.Exchange.Source != ExchangeAWSInvoice || pays == "" || t.Currency == pays || t.Currency == BaseCurrency {
 		return nil

@@ -41,6 +41,8 @@ func (a *app) agreementList() *cobra.Command {
 // months says in words which months an agreement bills.
 func months(v agreement.View) string {
 	switch {
+	case v.FirstMonth == nil && v.Product == agreement.ProductLegacy:
+		return "elsewhere"
 	case v.FirstMonth == nil:
 		return "no month yet"
 	case v.LastMonth == nil:
@@ -76,7 +78,11 @@ func (a *app) agreement(v agreement.View, err error) error {
 		fmt.Fprintf(a.stdout, "service term until %s (AWS enforces it until %s)\n", v.ServiceTerm.CommitmentEnd, v.ServiceTerm.AWSEnd)
 	}
 	for _, t := range v.Terms {
-		fmt.Fprintf(a.stdout, "from %s: %s support, %s, seller %s, buyer %s\n", t.From, t.Support, t.Currency, t.Seller, t.Buyer)
+		po := ""
+		if t.PurchaseOrder != "" {
+			po = ", purchase order " + t.PurchaseOrder
+		}
+		fmt.Fprintf(a.stdout, "from %s: %s support, %s, seller %s, buyer %s%s\n", t.From, t.Support, t.Currency, t.Seller, t.Buyer, po)
 	}
 	for _, s := range v.Subscriptions {
 		to := ""

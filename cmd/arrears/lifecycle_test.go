@@ -273,6 +273,22 @@ func TestLifecycleFailures(t *testing.T) {
 	h.wantField(refused, "error.line", float64(7))
 }
 
+// R4 R45: an agreement of the legacy product, billed elsewhere, is ended by a termination order too.
+func TestLegacyEnds(t *testing.T) {
+	h := newHouse(t)
+	h.run(0, "apply", "-f", h.file("legacy.yaml", `agreements:
+  - {id: LEG-1, client: CLI-0007, product: aws-managed-service, management_account: "111122223333", billed: {from: 2025-01}}
+`))
+	h.wantField(h.run(0, "order", "create", "-f", h.file("end.yaml", "type: termination\nagreement: LEG-1\ncontact: {name: Ann, email: ann@buyer.example}\n")), "client", "CLI-0007")
+	h.run(0, "order", "submit", "ORD-0001", "--by", "ann@buyer.example")
+	h.run(0, "tick")
+	h.wantField(h.run(0, "agreement", "show", "LEG-1"), "status", "terminating")
+	h.at("2026-03-01T00:00:01Z")
+	h.run(0, "tick")
+	h.wantField(h.run(0, "agreement", "show", "LEG-1"), "status", "terminated")
+	h.wantField(h.run(0, "order", "show", "ORD-0001"), "status", "completed")
+}
+
 // delivers writes what AWS delivers for a month: a CUR file in which the organisation used one thing.
 func (h *house) delivers(month, amount string) {
 	h.Helper()
