@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -153,12 +154,30 @@ for no approval.`,
 			}
 			return a.with(cmd, writes, func(e *arrears.Engine) error {
 				done, err := e.Issue(cmd.Context(), m, args...)
-				return a.showDone(done, err)
+				if err = a.showDone(done, err); err == nil && !m.IsZero() {
+					err = a.tellLeft(cmd.Context(), e, m)
+				}
+				return err
 			})
 		},
 	}
 	c.Flags().StringVar(&month, "month", "", "all drafts of `YYYY-MM` that are ready")
 	return c
+}
+
+// tellLeft names the drafts of a month that issuing the month has left: nobody shall take them for
+// issued.
+func (a *app) tellLeft(ctx context.Context, e *arrears.Engine, m calendar.Month) error {
+	list, err := e.Documents(ctx, m, "")
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if d.Number == nil {
+			fmt.Fprintf(a.stderr, "left: %s has a warning or needs an approval: look, then arrears invoice approve %s --by YOU\n", d.ID, d.ID)
+		}
+	}
+	return nil
 }
 
 // showDone prints the documents that a command changed, also when it failed half way.
