@@ -176,8 +176,8 @@ func CutOff(start time.Time) time.Time { return start.Add(-24 * time.Hour) }
 // foundTransfers looks for a transfer of the organisation that is there already: ours from before
 // a crash, or the one of the agreement that is taken over.
 func (c *Case) foundTransfers(now time.Time, a Answer) error {
-	if a.Err != nil {
-		return c.wait(now, "aws_denied", a.Err.Error())
+	if f := FaultOf(a.Err); f != nil {
+		return c.waitFault(now, f)
 	}
 	list, _ := a.Value.([]ResponsibilityTransfer)
 	var found *ResponsibilityTransfer
@@ -255,6 +255,9 @@ func (c *Case) refusedInvitation(now time.Time, r Invite, f *Fault) error {
 // transferSeen follows an invitation: accepted, still open, or over.
 func (c *Case) transferSeen(now time.Time, a Answer) error {
 	o := c.Order
+	if f := FaultOf(a.Err); f != nil && f.Kind == Denied {
+		return c.waitFault(now, f)
+	}
 	if a.Err != nil {
 		return c.park(now, a.Err.Error())
 	}

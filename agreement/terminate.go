@@ -113,7 +113,10 @@ func (c *Case) stepEnd(now time.Time, a Answer) error {
 	f := FaultOf(a.Err)
 	switch r := a.To.(type) {
 	case DescribeTransfer:
-		if f != nil {
+		switch {
+		case f != nil && f.Kind == Denied:
+			return c.waitFault(now, f)
+		case f != nil:
 			return c.park(now, f.Error())
 		}
 		c.look("transfer", a.Value)
