@@ -44,7 +44,8 @@ type payerSummary struct {
 	Currency  currency.Code    `json:"currency"`
 	Rows      int64            `json:"rows"`
 	Unblended currency.Decimal `json:"unblended"`
-	Tax       currency.Decimal `json:"tax"` // of it, tax on AWS's invoices
+	Tax       currency.Decimal `json:"tax"`  // of it, tax on AWS's invoices
+	Open      currency.Decimal `json:"open"` // of it, rows without an AWS invoice
 }
 
 func (s summary) rows() int64 {
@@ -281,7 +282,10 @@ func summarise(set ingest.ChargeSet) []payerSummary {
 		}
 		out[i].Rows += c.Rows
 		out[i].Unblended = out[i].Unblended.Add(c.Unblended)
-		if c.Invoice != "" && (c.Type == ingest.TypeTax || c.Taxed) {
+		switch {
+		case c.Invoice == "":
+			out[i].Open = out[i].Open.Add(c.Unblended)
+		case c.Type == ingest.TypeTax || c.Taxed:
 			out[i].Tax = out[i].Tax.Add(c.Unblended)
 		}
 	}

@@ -13,7 +13,10 @@ import (
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/book"
 	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/currency"
 	"github.com/arrears-billing/arrears/ingest"
+	"github.com/arrears-billing/arrears/rating"
+	"github.com/arrears-billing/arrears/reconcile"
 )
 
 // TestDue asks, day by day, which month is due: domain.md R31 to R37 and vector V36, by what AWS
@@ -198,5 +201,37 @@ func TestFormerOfLongAgo(t *testing.T) {
 		if got := v.former(&now, bills.month[0]); got != want {
 			t.Errorf("a memo of %s: %q, want %q", original, got, want)
 		}
+	}
+}
+
+// What AWS's invoices and the rows that have one come to is compared, whatever became of the rows:
+// those without an invoice are left out, those of another agreement's month are not.
+func TestAWSDifference(t *testing.T) {
+	b, errs := book.Parse("book.yaml", []byte(scenarioBook))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	a := &b.Agreements[0]
+	amount := currency.MustParse
+	charge := func(kind, invoice, cost string) ingest.Charge {
+		return ingest.Charge{Key: ingest.Key{Payer: string(a.ManagementAccount), Type: kind, Invoice: invoice, Currency: "USD"}, Unblended: amount(cost), Rows: 1, NonZero: 1}
+	}
+	set := ingest.ChargeSet{Rows: 4, Charges: []ingest.Charge{
+		charge("Usage", "INV1", "100"), charge("Tax", "INV1", "19"),
+		charge("Refund", "CM1", "-10"), // gives back a month of the agreement before
+		charge("Refund", "", "-5"),     // AWS has not invoiced it yet
+	}}
+	r := &run{Engine: &Engine{}, view: &view{month: march, dir: &directory{book: b}}, chosen: []*agreement.Agreement{a}}
+	l := &ledger{totals: map[ledgerKey]*reconcile.Totals{}, unclaimed: map[string]*Unclaimed{}}
+	r.addDelivery(l, &delivery{summary: summary{Organisations: summarise(set)}}, []int{0}, []AgreementRow{{Status: Drafted, Source: &SourceRow{
+		Currency: "USD", Dispositions: map[rating.Disposition]currency.Decimal{
+			rating.Billed: amount("100"), rating.Tax: amount("19"), rating.Deferred: amount("-15"),
+		},
+	}}}, nil)
+	total := l.total(a.Payer, "USD")
+	total.AWS = amount("90") // INV1 and CM1 before tax
+	total.Close()
+	if !total.Difference.IsZero() || !total.AWSDifference.IsZero() || !total.CUR.Equal(amount("104")) {
+		t.Errorf("rows %s, difference %s, difference to AWS's invoices %s; want 104, 0, 0", total.CUR, total.Difference, total.AWSDifference)
 	}
 }

@@ -103,6 +103,7 @@ func (r *run) addDelivery(l *ledger, d *delivery, members []int, rows []Agreemen
 		t := l.total(payer, org.Currency)
 		t.CUR = t.CUR.Add(org.Unblended)
 		t.TaxRows = t.TaxRows.Add(org.Tax)
+		t.Uninvoiced = t.Uninvoiced.Add(org.Open)
 		own, _ := r.view.dir.payer(payer)
 		switch {
 		case whole != "" || rated[org.ID] != "":

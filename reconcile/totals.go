@@ -10,7 +10,7 @@ import (
 //	CUR = billed + retained + tax + offset + replaced + deferred + quarantined + waiting + own + unclaimed
 //
 // Difference is what the left side has more than the right: zero, or money nobody accounts for.
-// AWS is the sum of AWS's invoices before tax, to be compared with CUR - tax - deferred.
+// AWS is the sum of AWS's invoices before tax, to be compared with the rows that have one.
 type Totals struct {
 	Payer       string           `json:"payer"`
 	Currency    currency.Code    `json:"currency"`
@@ -28,8 +28,9 @@ type Totals struct {
 	Unclaimed   currency.Decimal `json:"unclaimed"`
 	Difference  currency.Decimal `json:"difference"`
 	TaxRows     currency.Decimal `json:"-"` // tax on AWS's invoices, whoever's it is
-	// AWSDifference is CUR - tax - deferred - AWS: rounding of AWS's invoices, rows that AWS has not
-	// invoiced yet, pending memos, and bills without rows.
+	Uninvoiced  currency.Decimal `json:"-"` // rows without an AWS invoice, whoever's they are
+	// AWSDifference is what CUR has before tax on AWS's invoices - AWS: rounding of those invoices,
+	// pending memos, and bills without rows.
 	AWSDifference currency.Decimal `json:"aws_difference"`
 }
 
@@ -51,5 +52,5 @@ func (t *Totals) Close() {
 		accounted = accounted.Add(d)
 	}
 	t.Difference = t.CUR.Sub(accounted)
-	t.AWSDifference = t.CUR.Sub(t.TaxRows).Sub(t.Deferred).Sub(t.AWS)
+	t.AWSDifference = t.CUR.Sub(t.TaxRows).Sub(t.Uninvoiced).Sub(t.AWS)
 }
