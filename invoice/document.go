@@ -180,6 +180,7 @@ type Rate struct {
 	Date       calendar.Date    `json:"date"`
 	AWSInvoice string           `json:"aws_invoice,omitempty"`
 	Markup     string           `json:"markup_percent,omitempty"`
+	Digest     string           `json:"digest,omitempty"` // of the file that an imported rate came from
 }
 
 // Money is an amount in whole minor units of the document's currency: it prints with exactly

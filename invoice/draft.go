@@ -275,7 +275,7 @@ func rates(priced []rating.Priced) []Rate {
 		if p.Section == "" || r.From == r.To {
 			continue
 		}
-		entry := Rate{r.From, r.To, r.Value, r.Source, r.Date, r.AWSInvoice, r.Markup}
+		entry := Rate{r.From, r.To, r.Value, r.Source, r.Date, r.AWSInvoice, r.Markup, r.Digest}
 		id := fmt.Sprintf("%q", []string{
 			string(r.From), string(r.To), currency.Plain(r.Value), r.Source, r.Date.String(), r.AWSInvoice, r.Markup,
 		})

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -139,13 +141,15 @@ agreements:
 	if out := arrears(3, month...); !strings.Contains(out, "end with 2026-08-28; import newer ones") {
 		t.Fatalf("with rates up to the 28th: %s, want newer ones asked for", out)
 	}
-	arrears(0, "rates", "import", write("whole.csv", "Date,USD\n2026-08-31,1.2500\n2026-08-28,1.1600\n"))
+	const whole = "Date,USD\n2026-08-31,1.2500\n2026-08-28,1.1600\n"
+	arrears(0, "rates", "import", write("whole.csv", whole))
 	if out := arrears(0, month...); !strings.Contains(out, `"status": "drafted"`) {
 		t.Fatalf("with rates: %s, want a draft", out)
 	}
 	shown := arrears(0, "invoice", "show", "AGR-0001-2026-08", "--json")
 	// 1 / 1.25 and 2 percent.
-	for _, want := range []string{`"rate": "0.816"`, `"source": "ecb"`, `"date": "2026-08-31"`} {
+	digest := fmt.Sprintf(`"digest": "sha256:%x"`, sha256.Sum256([]byte(whole)))
+	for _, want := range []string{`"rate": "0.816"`, `"source": "ecb"`, `"date": "2026-08-31"`, digest} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("the draft does not say %s", want)
 		}
