@@ -352,7 +352,7 @@ func blobNames(ctx context.Context, q queryer) ([]string, error) {
 	err := each(ctx, q, func(r *sql.Rows) error {
 		var list string
 		err := r.Scan(&list)
-		for _, name := range strings.Fields(list) {
+		for name := range strings.FieldsSeq(list) {
 			names[name] = true
 		}
 		return err
