@@ -1,6 +1,7 @@
 package arrears
 
 import (
+	"slices"
 	"time"
 
 	"github.com/arrears-billing/arrears/agreement"
@@ -41,6 +42,15 @@ type AgreementRow struct {
 	Documents      []string           `json:"documents,omitempty"` // all ids, where a month has one for each buyer
 	// Unsettled: what is issued stands, and what AWS delivers now cannot be billed. The warnings say why.
 	Unsettled bool `json:"unsettled,omitempty"`
+}
+
+// Waivable says that a person can let every block of the month pass (arrears waive).
+func (r AgreementRow) Waivable() bool {
+	blocks := r.Reasons
+	if r.Unsettled {
+		blocks = r.Warnings
+	}
+	return len(blocks) > 0 && !slices.ContainsFunc(blocks, func(b agreement.Reason) bool { return !slices.Contains(waivable, b.Code) })
 }
 
 // A SourceRow says what AWS delivered for the agreement and what became of it, in AWS's currency.

@@ -74,8 +74,8 @@ func (a *app) agreement(v agreement.View, err error) error {
 	if v.Transfer.ID != "" {
 		fmt.Fprintf(a.stdout, "transfer %s: %s\n", v.Transfer.ID, v.Transfer.Status)
 	}
-	if !v.ServiceTerm.AcceptedAt.IsZero() {
-		fmt.Fprintf(a.stdout, "service term until %s (AWS enforces it until %s)\n", v.ServiceTerm.CommitmentEnd, v.ServiceTerm.AWSEnd)
+	if t := v.ServiceTerm; !t.CommitmentEnd.IsZero() && !t.AWSEnd.IsZero() {
+		fmt.Fprintf(a.stdout, "service term until %s (AWS enforces it until %s)\n", t.CommitmentEnd, t.AWSEnd)
 	}
 	for _, t := range v.Terms {
 		po := ""

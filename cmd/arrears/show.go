@@ -143,11 +143,14 @@ func because(reasons []agreement.Reason) string {
 
 // showNext says what a person can do now.
 func (a *app) showNext(r arrears.RunReport) {
-	ready, questions, blocked := 0, 0, 0
+	ready, questions, blocked, waivable := 0, 0, 0, 0
 	for _, row := range r.Agreements {
 		switch {
 		case row.Status == arrears.Blocked || row.Unsettled:
 			blocked++
+			if row.Waivable() {
+				waivable++
+			}
 		case row.Status == arrears.Drafted && len(row.Warnings) > 0:
 			questions++
 		case row.Status == arrears.Drafted || row.Status == arrears.Approved:
@@ -162,7 +165,11 @@ func (a *app) showNext(r arrears.RunReport) {
 		fmt.Fprintf(a.stdout, "next: %s with a warning: look, then arrears invoice approve ID --by YOU\n", count(questions, "draft"))
 	}
 	if blocked > 0 {
-		fmt.Fprintf(a.stdout, "next: %s blocked: repair what the reason names and run again, or arrears waive AGREEMENT --month %s --code CODE --by YOU --reason WHY\n", count(blocked, "agreement"), r.Month)
+		fmt.Fprintf(a.stdout, "next: %s blocked: repair what the reason names and run again", count(blocked, "agreement"))
+		if waivable > 0 { // what nobody can compute cannot be let pass
+			fmt.Fprintf(a.stdout, ", or arrears waive AGREEMENT --month %s --code CODE --by YOU --reason WHY", r.Month)
+		}
+		fmt.Fprintln(a.stdout)
 	}
 	if r.Complete {
 		fmt.Fprintln(a.stdout, "complete: nothing waiting, blocked, unclaimed or open")
