@@ -247,7 +247,7 @@ func (e *Engine) evidence(v *view, a *agreement.Agreement, t agreement.Terms, d 
 	var memos []ingest.Bill
 	in.Bills, memos = v.bills[a.Payer].of(organisation)
 	for _, memo := range memos { // only those that rows of this month name
-		if slices.ContainsFunc(own.Charges, func(c ingest.Charge) bool { return c.Invoice == memo.ID }) {
+		if own.Has(memo.ID) {
 			in.Memos = append(in.Memos, memo)
 		}
 	}
@@ -257,6 +257,12 @@ func (e *Engine) evidence(v *view, a *agreement.Agreement, t agreement.Terms, d 
 				in.Former = map[string]string{}
 			}
 			in.Former[b.ID] = other
+		}
+		if other := v.unplaced(a, b); other != "" && own.Has(b.ID) {
+			if in.Unplaced == nil {
+				in.Unplaced = map[string]string{}
+			}
+			in.Unplaced[b.ID] = other
 		}
 	}
 	return Evidence{
@@ -284,6 +290,9 @@ func (e *Engine) quick(v *view, a *agreement.Agreement, t agreement.Terms, d *de
 	for _, b := range slices.Concat(month, memos) {
 		if other := v.former(a, b); other != "" {
 			parts = append(parts, b.ID, other)
+		}
+		if other := v.unplaced(a, b); other != "" {
+			parts = append(parts, "unplaced", b.ID, other)
 		}
 	}
 	return hashJSON(parts)

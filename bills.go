@@ -124,6 +124,22 @@ func (v *view) former(a *agreement.Agreement, memo ingest.Bill) string {
 	return ""
 }
 
+// unplaced returns an agreement that had the organisation before a, when a memo gives back an
+// invoice that none of AWS's lists has: a person must find out whose it is.
+func (v *view) unplaced(a *agreement.Agreement, memo ingest.Bill) string {
+	if _, ok := v.bills[a.Payer].months[memo.Original]; !memo.Memo() || memo.Original == "" || ok {
+		return ""
+	}
+	own, _ := a.Window()
+	for i := range v.dir.book.Agreements {
+		other := &v.dir.book.Agreements[i]
+		if w, ok := other.Window(); ok && other.ID != a.ID && other.ManagementAccount == a.ManagementAccount && w.From.Before(own.From) {
+			return other.ID
+		}
+	}
+	return ""
+}
+
 func (e *Engine) billsOf(ctx context.Context, p agreement.Payer, m calendar.Month) ([]ingest.Bill, error) {
 	if p.Invoices != "api" {
 		folder, err := e.openSource(p.Invoices)

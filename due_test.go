@@ -148,19 +148,26 @@ func TestFormer(t *testing.T) {
 		kind     string
 		original string
 		want     string
+		unplaced string
 	}{
-		{"of a month of the agreement before", ingest.BillCreditMemo, "FEB", "AGR-0000"},
-		{"of its own month", ingest.BillCreditMemo, "MAR", ""},
-		{"of an invoice that AWS does not list any more", ingest.BillCreditMemo, "OLD", ""},
-		{"without an original", ingest.BillCreditMemo, "", ""},
-		{"no memo", ingest.BillInvoice, "FEB", ""},
+		{"of a month of the agreement before", ingest.BillCreditMemo, "FEB", "AGR-0000", ""},
+		{"of its own month", ingest.BillCreditMemo, "MAR", "", ""},
+		{"of an invoice that AWS does not list any more", ingest.BillCreditMemo, "OLD", "", "AGR-0000"},
+		{"without an original", ingest.BillCreditMemo, "", "", ""},
+		{"no memo", ingest.BillInvoice, "FEB", "", ""},
 	} {
+		if got := v.unplaced(&now, ingest.Bill{ID: "CM1", Type: tt.kind, Original: tt.original}); got != tt.unplaced {
+			t.Errorf("%s: unplaced %q, want %q", tt.name, got, tt.unplaced)
+		}
 		if got := v.former(&now, ingest.Bill{ID: "CM1", Type: tt.kind, Original: tt.original}); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 	if got := v.former(&before, ingest.Bill{ID: "CM1", Type: ingest.BillCreditMemo, Original: "FEB"}); got != "" {
 		t.Errorf("the agreement before itself: %q", got)
+	}
+	if got := v.unplaced(&before, ingest.Bill{ID: "CM1", Type: ingest.BillCreditMemo, Original: "OLD"}); got != "" {
+		t.Errorf("the agreement before itself: unplaced %q", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/arrears-billing/arrears/agreement"
@@ -39,7 +40,9 @@ type Inputs struct {
 	Memos        []ingest.Bill          `json:"memos,omitempty"` // of the months around
 	// Former are AWS invoices of this organisation that give back a month in which another agreement
 	// had it, with that agreement.
-	Former     map[string]string `json:"former,omitempty"`
+	Former map[string]string `json:"former,omitempty"`
+	// Unplaced are those of which nobody knows what month they give back, with an agreement before.
+	Unplaced   map[string]string `json:"unplaced,omitempty"`
 	References []currency.Rate   `json:"references,omitempty"`
 	Waived     []Waived          `json:"waived,omitempty"`
 	Incomplete bool              `json:"incomplete,omitempty"` // the agreement's order is still in process
@@ -149,6 +152,10 @@ func Compute(e *Evidence, refs References) Outcome {
 		Rate: rating.Exchange(in.Terms, bills, recorded.rate),
 	})
 	out.Warnings = slices.Concat(compared.Warnings, out.Rated.Warnings)
+	for _, id := range slices.Sorted(maps.Keys(in.Unplaced)) {
+		out.Warnings = append(out.Warnings, agreement.Reason{Code: "memo_unplaced", AWSInvoice: id, Text: fmt.Sprintf(
+			"AWS invoice %s gives back an invoice that is in none of AWS's lists, and %s had the organisation before: find out whose month it was before this is issued", id, in.Unplaced[id])})
+	}
 	if in.Incomplete {
 		out.Warnings = append(out.Warnings, agreement.Reason{
 			Code: "billed_before_completion", Text: "AWS bills the payer since the transfer started, and the customer's order is not complete yet",

@@ -105,6 +105,7 @@ func parseScenario(t *testing.T, a *txtar.Archive) (e Evidence, waived string) {
 		Month, Waived string
 		Late          bool
 		Former        map[string]string
+		Unplaced      map[string]string
 	}{Month: "2026-03"}
 	own := whole["agreements"][0]
 	for _, f := range a.Files {
@@ -149,7 +150,7 @@ func parseScenario(t *testing.T, a *txtar.Archive) (e Evidence, waived string) {
 		e.Others = all.Payers()
 	}
 	e.Inputs.Bills, _ = payerBills{month: parseBills(t, section(a, "bills"), m)}.of(string(e.Inputs.Organisation))
-	e.Inputs.Former = when.Former
+	e.Inputs.Former, e.Inputs.Unplaced = when.Former, when.Unplaced
 	e.Inputs.Memos = parseBills(t, section(a, "memos"), m.Add(-1))
 	return e, when.Waived
 }

@@ -234,6 +234,11 @@ func (s ChargeSet) ByPayer(id string) ChargeSet {
 	return own
 }
 
+// Has says that some row names the AWS invoice.
+func (s ChargeSet) Has(awsInvoice string) bool {
+	return slices.ContainsFunc(s.Charges, func(c Charge) bool { return c.Invoice == awsInvoice })
+}
+
 // Payers returns the management accounts in the set, ascending.
 func (s ChargeSet) Payers() []string {
 	var ids []string
