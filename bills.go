@@ -57,7 +57,7 @@ func (e *Engine) bills(ctx context.Context, p agreement.Payer, m, since calendar
 	}
 	b.note(b.month)
 	// A memo may give back a month of long ago, and whose that was is in that month's list.
-	for old := m.Add(-memoMonths - 1); b.err == nil && !since.IsZero() && !old.Before(since) && b.unknownOriginal(); old = old.Add(-1) {
+	for old := m.Add(-memoMonths - 1); b.err == nil && !since.IsZero() && !old.Before(since) && slices.ContainsFunc(slices.Concat(b.month, b.memos), b.unknownOriginal); old = old.Add(-1) {
 		other(old)
 	}
 	b.hash = hashJSON([][]ingest.Bill{b.month, b.memos})
@@ -73,12 +73,10 @@ func (b *payerBills) note(bills []ingest.Bill) {
 	}
 }
 
-// unknownOriginal says that some memo corrects an invoice that none of the lists read has.
-func (b *payerBills) unknownOriginal() bool {
-	return slices.ContainsFunc(slices.Concat(b.month, b.memos), func(bill ingest.Bill) bool {
-		_, known := b.months[bill.Original]
-		return bill.Memo() && bill.Original != "" && !known
-	})
+// unknownOriginal says that a memo corrects an invoice that none of the lists read has.
+func (b *payerBills) unknownOriginal(bill ingest.Bill) bool {
+	_, known := b.months[bill.Original]
+	return bill.Memo() && bill.Original != "" && !known
 }
 
 // handedOver returns the first month of any organisation of a payer that several agreements have,
@@ -115,25 +113,25 @@ func (v *view) former(a *agreement.Agreement, memo ingest.Bill) string {
 	if w, _ := a.Window(); !memo.Memo() || memo.Original == "" || !ok || w.Contains(m) {
 		return ""
 	}
-	for i := range v.dir.book.Agreements {
-		other := &v.dir.book.Agreements[i]
-		if w, ok := other.Window(); ok && other.ID != a.ID && other.ManagementAccount == a.ManagementAccount && w.Contains(m) {
-			return other.ID
-		}
-	}
-	return ""
+	return v.another(a, func(w calendar.Window) bool { return w.Contains(m) })
 }
 
 // unplaced returns an agreement that had the organisation before a, when a memo gives back an
 // invoice that none of AWS's lists has: a person must find out whose it is.
 func (v *view) unplaced(a *agreement.Agreement, memo ingest.Bill) string {
-	if _, ok := v.bills[a.Payer].months[memo.Original]; !memo.Memo() || memo.Original == "" || ok {
+	bills := v.bills[a.Payer]
+	if !bills.unknownOriginal(memo) {
 		return ""
 	}
 	own, _ := a.Window()
+	return v.another(a, func(w calendar.Window) bool { return w.From.Before(own.From) })
+}
+
+// another returns the first agreement of a's organisation but a whose window is so, or nothing.
+func (v *view) another(a *agreement.Agreement, so func(calendar.Window) bool) string {
 	for i := range v.dir.book.Agreements {
 		other := &v.dir.book.Agreements[i]
-		if w, ok := other.Window(); ok && other.ID != a.ID && other.ManagementAccount == a.ManagementAccount && w.From.Before(own.From) {
+		if w, ok := other.Window(); ok && other.ID != a.ID && other.ManagementAccount == a.ManagementAccount && so(w) {
 			return other.ID
 		}
 	}
