@@ -98,6 +98,10 @@ func (e *Engine) Document(ctx context.Context, id string) (invoice.Document, err
 	if err != nil {
 		return invoice.Document{}, err
 	}
+	is := func(d invoice.Document) bool { return d.ID == id }
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], nil
+	}
 	zero, err := e.DB.Months(ctx, store.MonthFilter{Statuses: []string{NothingToBill}})
 	if err != nil {
 		return invoice.Document{}, err
@@ -107,14 +111,9 @@ func (e *Engine) Document(ctx context.Context, id string) (invoice.Document, err
 		if err != nil {
 			return invoice.Document{}, err
 		}
-		for _, d := range statements {
-			d.Status = NothingToBill
-			all = append(all, d)
-		}
-	}
-	for _, d := range all {
-		if d.ID == id {
-			return d, nil
+		if i := slices.IndexFunc(statements, is); i >= 0 {
+			statements[i].Status = NothingToBill
+			return statements[i], nil
 		}
 	}
 	return invoice.Document{}, wrong("unknown_id", "arrears invoice list shows them", "no document %s", id)
