@@ -44,12 +44,20 @@ type AgreementRow struct {
 	Unsettled bool `json:"unsettled,omitempty"`
 }
 
+// blocks are the reasons why what AWS delivers now cannot be billed.
+func (r AgreementRow) blocks() []agreement.Reason {
+	switch {
+	case r.Status == Blocked:
+		return r.Reasons
+	case r.Unsettled: // issued, and restated with a block since
+		return r.Warnings
+	}
+	return nil
+}
+
 // Waivable says that a person can let every block of the month pass (arrears waive).
 func (r AgreementRow) Waivable() bool {
-	blocks := r.Reasons
-	if r.Unsettled {
-		blocks = r.Warnings
-	}
+	blocks := r.blocks()
 	return len(blocks) > 0 && !slices.ContainsFunc(blocks, func(b agreement.Reason) bool { return !slices.Contains(waivable, b.Code) })
 }
 

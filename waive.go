@@ -42,15 +42,9 @@ func (e *Engine) Waive(ctx context.Context, w Waiver) ([]agreement.Reason, error
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	row := reportOf(rec).Row
-	var blocks, passed []agreement.Reason
-	switch {
-	case rec.Status == Blocked:
-		blocks = rec.Reasons
-	case row.Unsettled: // issued, and restated with a block since
-		blocks = rec.Warnings
-	}
-	for _, r := range blocks {
+	row := keptRow(rec)
+	var passed []agreement.Reason
+	for _, r := range row.blocks() {
 		if r.Code == w.Code && (w.Invoice == "" || w.Invoice == r.AWSInvoice) {
 			passed = append(passed, r)
 		}
