@@ -137,8 +137,9 @@ func Compute(e *Evidence, refs References) Outcome {
 		return waitingFor(agreement.Reason{Code: "delivery_not_final", Text: openText(e.Set, open)})
 	}
 
+	forms := rating.CompareForms(e.Set.Charges)
 	compared := reconcile.Invoices(reconcile.Input{
-		Sums: rating.InvoiceSums(e.Set.Charges), Bills: in.Bills, Memos: in.Memos,
+		Sums: forms.Sums, Bills: in.Bills, Memos: in.Memos,
 		Tolerance: in.Tolerance, Strict: in.Strict,
 	})
 	out.Reconciliation = compared.Lines
@@ -146,7 +147,7 @@ func Compute(e *Evidence, refs References) Outcome {
 	bills := slices.Concat(in.Memos, in.Bills)
 	recorded := recorder{refs: refs, in: in}
 	out.Rated = rating.Rate(rating.Input{
-		Month: in.Month, Charges: e.Set.Charges, Names: e.Set.Names, Descriptions: e.Set.Descriptions,
+		Month: in.Month, Charges: e.Set.Charges, Forms: forms, Names: e.Set.Names, Descriptions: e.Set.Descriptions,
 		Bills: bills, Payer: string(in.Organisation), Proven: compared.Proven,
 		Terms: in.Terms, Discounts: in.Discounts, Adjustments: in.Adjustments, Former: in.Former,
 		Rate: rating.Exchange(in.Terms, bills, recorded.rate),

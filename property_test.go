@@ -77,7 +77,7 @@ func drawMonth(t *rapid.T, b book.Book) ([]ingest.ChargeSet, Inputs) {
 		Seller: b.Sellers[0], Buyers: []agreement.Buyer{b.Buyers[0]}, Tolerance: agreement.DefaultTolerance(),
 		Strict: rapid.Bool().Draw(t, "strict"), Rules: rating.RuleVersion,
 	}
-	for i, s := range rating.InvoiceSums(ingest.Merge(sets...).Charges) {
+	for i, s := range rating.CompareForms(ingest.Merge(sets...).Charges).Sums {
 		bill := ingest.Bill{
 			ID: s.Invoice, Account: "999900001111", Type: ingest.BillInvoice, BillType: ingest.BillTypeAnniversary, BillingEntity: ingest.EntityAWS, Month: march,
 			Base: ingest.BillAmount{Currency: "USD", BeforeTax: s.BeforeTax.Round(2), Total: s.BeforeTax.Add(s.Tax).Round(2)},

@@ -20,8 +20,10 @@ const restKey = "rest"
 // one discount that is taken for rounding.
 var mostRest = currency.MustParse("0.01")
 
-// forms are the discounts of a month by AWS invoice.
-type forms struct {
+// Forms are the discounts of a month by AWS invoice, and what its rows come to with those that
+// count. They are found out once, for reconciliation and rating.
+type Forms struct {
+	Sums     []InvoiceSum // in the order of the invoice ids
 	invoices map[string]*invoiceForms
 	blocks   []agreement.Reason
 	warnings []agreement.Reason
@@ -90,9 +92,10 @@ func partKey(k ingest.Key, part string) ingest.Key {
 	return k
 }
 
-// compareForms finds out, per AWS invoice, which form of each discount counts.
-func compareForms(charges []ingest.Charge) forms {
-	f := forms{invoices: map[string]*invoiceForms{}}
+// CompareForms finds out, per AWS invoice, which form of each discount counts. The order of the
+// charges does not matter.
+func CompareForms(charges []ingest.Charge) *Forms {
+	f := &Forms{invoices: map[string]*invoiceForms{}}
 	for _, c := range charges {
 		v := f.invoices[c.Invoice]
 		if v == nil {
@@ -124,10 +127,11 @@ func compareForms(charges []ingest.Charge) forms {
 			Text: fmt.Sprintf("net and unblended cost differ by %s more than the discounts inside the rows say", currency.Plain(rests)),
 		})
 	}
+	f.Sums = f.sums(charges)
 	return f
 }
 
-func (f *forms) compareInvoice(id string, v *invoiceForms) {
+func (f *Forms) compareInvoice(id string, v *invoiceForms) {
 	counted, rows := currency.Zero, currency.Zero
 	countsParts := false
 	for _, class := range sortedKeys(v.parts) {
@@ -166,7 +170,7 @@ func (f *forms) compareInvoice(id string, v *invoiceForms) {
 }
 
 // counted returns the discounts inside a charge's rows that count, with the rounding rest.
-func (f *forms) counted(c ingest.Charge) []ingest.Part {
+func (f *Forms) counted(c ingest.Charge) []ingest.Part {
 	v := f.invoices[c.Invoice]
 	var out []ingest.Part
 	for _, p := range c.Parts {

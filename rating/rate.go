@@ -21,19 +21,21 @@ func Rate(in Input) Result {
 		slices.SortStableFunc(m.Charges, canonical)
 	}
 	m.Priced = make([]Priced, 0, len(in.Charges)+8)
-	m.discounts = compareForms(m.Charges)
+	if m.Forms == nil {
+		m.Forms = CompareForms(m.Charges)
+	}
 	m.zero = m.zeroInvoices()
 	m.enterprise = m.enterpriseSupport()
 	m.partnerLed = in.Terms.Support == agreement.PartnerLed && m.enterprise.Sign() > 0
 
 	for i, c := range m.Charges {
 		m.place(i, "", c.Key, c.Unblended)
-		for _, p := range m.discounts.counted(c) {
+		for _, p := range m.Forms.counted(c) {
 			m.place(i, p.Key, partKey(c.Key, p.Key), p.Amount)
 		}
 	}
-	m.Blocks = append(m.Blocks, m.discounts.blocks...)
-	m.Warnings = append(m.Warnings, m.discounts.warnings...)
+	m.Blocks = append(m.Blocks, m.Forms.blocks...)
+	m.Warnings = append(m.Warnings, m.Forms.warnings...)
 	m.offsetSavingsPlans()
 	m.convert()
 	m.addSellerLines()
@@ -48,7 +50,6 @@ func Rate(in Input) Result {
 type month struct {
 	Input
 	Result
-	discounts  forms
 	zero       map[string]bool  // zero invoices, by AWS invoice id
 	enterprise currency.Decimal // sum of AWS Enterprise support
 	partnerLed bool             // partner-led support is active
@@ -163,7 +164,7 @@ func (m *month) zeroInvoices() map[string]bool {
 		zero[b.ID] = b.BillingEntity == ingest.EntityAWS && b.Type == ingest.BillInvoice &&
 			b.BillType == ingest.BillTypeAnniversary && b.Base.BeforeTax.Sign() <= 0
 	}
-	for _, s := range m.discounts.sums(m.Charges) {
+	for _, s := range m.Forms.Sums {
 		if !listed[s.Invoice] && s.Anniversary {
 			zero[s.Invoice] = s.BeforeTax.Round(2).Sign() <= 0
 		}

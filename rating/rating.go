@@ -128,6 +128,7 @@ func (r Result) InRow() currency.Decimal {
 type Input struct {
 	Month        calendar.Month
 	Charges      []ingest.Charge        // the organisation's charges, in canonical order and one currency
+	Forms        *Forms                 // of the charges; nil: Rate finds them out
 	Names        map[string]string      // names of products that the data's own table lacks: labels only
 	Descriptions map[string]string      // of discounts of class none, by product: for the reason's text
 	Bills        []ingest.Bill          // the organisation's bills; none when the payer says reconcile: none

@@ -18,14 +18,9 @@ type InvoiceSum struct {
 	Anniversary bool             // monthly rows of billing entity AWS: the invoice can be a zero invoice
 }
 
-// InvoiceSums adds up the rows by AWS invoice, in the order of the invoice ids. Rows without an
-// invoice are left out: they are deferred, or the delivery is not final.
-func InvoiceSums(charges []ingest.Charge) []InvoiceSum {
-	f := compareForms(charges)
-	return f.sums(charges)
-}
-
-func (f *forms) sums(charges []ingest.Charge) []InvoiceSum {
+// sums adds up the rows by AWS invoice, in the order of the invoice ids. Rows without an invoice are
+// left out: they are deferred, or the delivery is not final.
+func (f *Forms) sums(charges []ingest.Charge) []InvoiceSum {
 	type group struct{ invoice, account, product string }
 	sums := map[string]*InvoiceSum{}
 	groups := map[group]bool{}
