@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"": {"calendar", "currency", "agreement", "book", "ingest", "ingest/cur", "rating", "reconcile", "invoice", "document", "export", "store"},
 
 	"outbox": {"", "agreement"}, // the lifecycle's events, on their way out
+	"worker": {""},              // the schedule
 
 	"fixtures":          {"calendar", "currency", "agreement", "ingest"},
 	"cmd/arrears":       {"*"},
@@ -60,6 +61,7 @@ var only = map[string][]string{
 	"github.com/jackc/pgx":             {"store"},
 	"github.com/aws/aws-sdk-go-v2":     {"aws"},
 	"github.com/spf13/cobra":           {"cmd/arrears"},
+	"github.com/robfig/cron":           {"worker"},
 	"go.yaml.in/yaml":                  {"book"},
 	"codeberg.org/go-pdf/fpdf":         {"document"},
 	"github.com/xuri/excelize":         {"document"},

@@ -55,7 +55,7 @@ func TestMigrate(t *testing.T) {
 	store := []string{"--data", filepath.Join(t.TempDir(), "data")}
 	on(t, exitUsage, store, "verify") // there is none, and looking makes none
 	for range 2 {
-		if got, want := on(t, exitDone, store, "migrate", "--json"), "{\n  \"schema\": 1\n}\n"; got != want {
+		if got, want := on(t, exitDone, store, "migrate", "--json"), "{\n  \"schema\": 2\n}\n"; got != want {
 			t.Errorf("migrate --json prints %q, want %q", got, want)
 		}
 	}

@@ -63,6 +63,7 @@ func Run(t *testing.T, newPlace func(*testing.T) Place) {
 		{"a blob comes back under its hash", blobs},
 		{"the audit log names who did what, in a chain", audit},
 		{"runs are kept, newest first", runs},
+		{"of many who take a firing of a task one gets it", tasks},
 		{"what was written checks without a finding", checkClean},
 		{"whatever is changed behind the store is found", tamper},
 		{"dumps are equal when contents are", dump},
