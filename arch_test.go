@@ -41,7 +41,8 @@ var imports = map[string][]string{
 	"": {"calendar", "currency", "agreement", "book", "ingest", "ingest/cur", "rating", "reconcile", "invoice", "document", "export", "store"},
 
 	"outbox": {"", "agreement"}, // the lifecycle's events, on their way out
-	"worker": {""},              // the schedule
+	"worker": {"", "calendar"},  // the schedule
+	"web":    {"", "calendar"},  // what is shown over HTTP
 
 	"fixtures":          {"calendar", "currency", "agreement", "ingest"},
 	"cmd/arrears":       {"*"},
@@ -62,7 +63,8 @@ var only = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2":     {"aws"},
 	"github.com/spf13/cobra":           {"cmd/arrears"},
 	"github.com/robfig/cron":           {"worker"},
-	"go.yaml.in/yaml":                  {"book"},
+	"github.com/prometheus":            {"web"},
+	"go.yaml.in/yaml":                  {"book", "cmd/arrears"},
 	"codeberg.org/go-pdf/fpdf":         {"document"},
 	"github.com/xuri/excelize":         {"document"},
 }

@@ -196,7 +196,9 @@ func (s *Schedule) fire(ctx context.Context, t Task, f Firing, taken arrears.Tas
 	case err != nil:
 		end.Outcome, end.Note, end.Failures = Failed, firstLine(err.Error()), kept.Failures+1
 	case look:
-		end.Outcome = Look
+		end.Outcome, end.Succeeded = Look, end.Finished
+	default:
+		end.Succeeded = end.Finished
 	}
 	if missed := t.Cron.Last(s.Clock.Now()); end.Outcome != "" && missed.After(f.Due) && t.Cron.Next(f.Due).After(f.Now) {
 		end.Skipped = missed

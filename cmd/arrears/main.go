@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // sellers' time zones, on machines that have no zone files
@@ -149,8 +150,13 @@ type app struct {
 	asOfText       string
 	asOf           time.Time
 	json           bool
+	configFile     string
+	config         *config
 	ran            bool // a command's own work has begun: what goes wrong now is no wrong usage
 }
+
+// getenv reads a setting: of the environment, of the configuration file, or its default.
+func (a *app) getenv(name string) string { return a.config.get(name) }
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
@@ -169,31 +175,35 @@ customer's agreement, proves the one against the other, and issues documents.`,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
+			a.config = loadConfig(a.configFile, os.Getenv)
+			if err := a.wrongConfig(); err != nil {
+				return err
+			}
+			for name, to := range map[string]*string{"ARREARS_DATA": &a.data, "ARREARS_DATABASE": &a.database} {
+				if flag := strings.ToLower(strings.TrimPrefix(name, "ARREARS_")); !cmd.Flags().Changed(flag) {
+					*to = a.getenv(name)
+				}
+			}
 			a.asOf, err = parseAsOf(a.asOfText)
 			a.ran = err == nil
 			return err
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.data, "data", envOr("ARREARS_DATA", "./arrears-data"), "`DIR` of the embedded database and blobs")
-	flags.StringVar(&a.database, "database", os.Getenv("ARREARS_DATABASE"), "PostgreSQL `URL` instead of the embedded database")
+	flags.StringVar(&a.data, "data", "./arrears-data", "`DIR` of the embedded database and blobs (ARREARS_DATA)")
+	flags.StringVar(&a.database, "database", "", "PostgreSQL `URL` instead of the embedded database (ARREARS_DATABASE)")
+	flags.StringVar(&a.configFile, "config", os.Getenv("ARREARS_CONFIG"), "`FILE` of settings; arrears config shows them")
 	flags.StringVar(&a.asOfText, "as-of", "", "what \"now\" is: a date or RFC 3339 `TIME` (default: the clock)")
 	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
-	root.AddGroup(&cobra.Group{ID: "month", Title: "The month:"}, &cobra.Group{ID: "lifecycle", Title: "The lifecycle:"}, &cobra.Group{ID: "keep", Title: "Keeping house:"})
+	root.AddGroup(&cobra.Group{ID: "month", Title: "The month:"}, &cobra.Group{ID: "lifecycle", Title: "The lifecycle:"}, &cobra.Group{ID: "service", Title: "The service:"}, &cobra.Group{ID: "keep", Title: "Keeping house:"})
 	root.AddCommand(a.monthCommands()...)
 	demo := a.demoCommand()
 	demo.AddCommand(a.storyCommand())
 	root.AddCommand(demo)
 	root.AddCommand(a.ratesCommand(), a.migrateCommand())
 	root.AddCommand(a.lifecycleCommands()...)
+	root.AddCommand(a.serveCommand(), a.scheduleCommand(), a.configCommand(), a.versionCommand())
 	return root
-}
-
-func envOr(name, otherwise string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return otherwise
 }
 
 func parseAsOf(s string) (time.Time, error) {
@@ -225,7 +235,7 @@ func (a *app) engine(cmd *cobra.Command, how access) (*arrears.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := newSources(cmd.Context())
+	from := newSources(cmd.Context(), a.getenv)
 	return &arrears.Engine{DB: db, AsOf: a.asOf, By: "arrears", Open: from.open, Invoices: from.invoices}, nil
 }
 

@@ -39,7 +39,7 @@ file again changes nothing.`,
   arrears rates import bazg-2026-03.csv`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := os.Getenv("ARREARS_RATES_URL")
+			name := a.getenv("ARREARS_RATES_URL")
 			if len(args) > 0 {
 				name = args[0]
 			}

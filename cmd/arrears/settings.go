@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -18,17 +17,17 @@ import (
 // withAWS opens the store for writing, and the ways to AWS and out of the house, for the time of
 // do. Nothing is called before do calls it.
 func (a *app) withAWS(cmd *cobra.Command, do func(*arrears.Engine) error) error {
-	settings, err := lifecycleSettings(os.Getenv)
+	settings, err := lifecycleSettings(a.getenv)
 	if err != nil {
 		a.ran = false
 		return err
 	}
-	sinks, err := sinksFrom(os.Getenv)
+	sinks, err := sinksFrom(a.getenv)
 	if err != nil {
 		a.ran = false
 		return err
 	}
-	client, err := aws.Open(cmd.Context(), aws.FromEnv(os.Getenv))
+	client, err := aws.Open(cmd.Context(), aws.FromEnv(a.getenv))
 	if err != nil {
 		return err
 	}
@@ -40,7 +39,7 @@ func (a *app) withAWS(cmd *cobra.Command, do func(*arrears.Engine) error) error 
 
 // withSettings opens the store for writing with the lifecycle's settings.
 func (a *app) withSettings(cmd *cobra.Command, do func(*arrears.Engine) error) error {
-	settings, err := lifecycleSettings(os.Getenv)
+	settings, err := lifecycleSettings(a.getenv)
 	if err != nil {
 		a.ran = false
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 	"sync"
 
@@ -18,8 +17,8 @@ type sources struct {
 	client func() (*aws.Client, error)
 }
 
-func newSources(ctx context.Context) sources {
-	return sources{sync.OnceValues(func() (*aws.Client, error) { return aws.Open(ctx, aws.FromEnv(os.Getenv)) })}
+func newSources(ctx context.Context, getenv func(string) string) sources {
+	return sources{sync.OnceValues(func() (*aws.Client, error) { return aws.Open(ctx, aws.FromEnv(getenv)) })}
 }
 
 // open opens the source of a delivery: s3://bucket/prefix, or a folder.

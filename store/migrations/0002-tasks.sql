@@ -11,5 +11,6 @@ create table tasks (
   outcome  text not null,
   note     text not null,
   failures integer not null,
+  succeeded text not null,
   skipped  text not null
 ) strict;
