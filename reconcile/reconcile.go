@@ -101,7 +101,8 @@ func (r *Result) withoutRows(b ingest.Bill, in Input) {
 }
 
 // notListed: rows of an invoice that AWS does not list for this organisation. Rows without any
-// amount hold nothing up: AWS makes no invoice of 0 for them.
+// amount hold nothing up: AWS makes no invoice of 0 for them. Rows that cancel out do: AWS charged
+// something and gave it back, and what it lists will say so.
 func (r *Result) notListed(s rating.InvoiceSum, in Input) {
 	if s.Groups == 0 && s.BeforeTax.IsZero() && s.Tax.IsZero() {
 		r.Lines = append(r.Lines, Line{AWSInvoice: s.Invoice, Currency: s.Currency, OK: true, Note: "not listed"})
