@@ -45,6 +45,7 @@ var imports = map[string][]string{
 	"web":    {"", "calendar"},  // what is shown over HTTP
 
 	"fixtures":          {"calendar", "currency", "agreement", "ingest"},
+	"mutate":            {}, // changes the money rules to see whether tests notice
 	"cmd/arrears":       {"*"},
 	"cmd/aws-simulator": {"aws/simulator"},
 }
