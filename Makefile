@@ -64,6 +64,10 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s; an hour each before a rele
 crash: ## end the program at every crash point, and at random; the next run must end in the same state
 	$(GO) test -tags crash ./cmd/arrears -run 'Crash|Kill' -timeout 60m $(CRASH)
 
+.PHONY: mutate
+mutate: ## small changes of the money rules, each of which some test must notice (docs/TESTING.md)
+	$(GO) run ./mutate $(MUTATE)
+
 .PHONY: bench
 bench: ## reading AWS's files against DuckDB (needs Python's duckdb), and whole runs (ROWS=10000000)
 	cd bench && $(GO) run . -rows $(or $(ROWS),1000000)

@@ -318,6 +318,7 @@ func (r *rewriter) binary(n *ast.BinaryExpr) {
 				r.wrap(side, fmt.Sprintf("((!mutant(%d)) && (", id), "))")
 			}
 		}
+	default: // nothing else is changed
 	case token.ADD, token.SUB:
 		if !pure(n.X) || !pure(n.Y) || !oneLine {
 			return

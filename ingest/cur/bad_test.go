@@ -7,14 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/andybalholm/brotli"
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/s2"
 	"github.com/parquet-go/parquet-go/format"
+	"github.com/pierrec/lz4/v4"
 
 	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/ingest"
 )
 
 const cost = "line_item_unblended_cost"
@@ -22,6 +27,144 @@ const cost = "line_item_unblended_cost"
 // ids is a page of dictionary indices: a byte of width, then one run of n times id.
 func ids(n int, id byte) []byte {
 	return append(binary.AppendUvarint([]byte{8}, uint64(n)<<1), id)
+}
+
+// packedCost is a file whose cost column is one packed page that states a size.
+func packedCost(codec format.CompressionCodec, pack func([]byte) []byte, states int32) string {
+	return forge(500, func(f *forged) {
+		c := f.column(cost)
+		c.codec = codec
+		c.pages[0].data, c.pages[0].unpacked = pack(c.pages[0].data), states
+	})
+}
+
+func lz4Block(b []byte) []byte {
+	packed := make([]byte, lz4.CompressBlockBound(len(b)))
+	n, err := lz4.CompressBlock(b, packed, nil)
+	if err != nil {
+		panic(err)
+	}
+	return packed[:n]
+}
+
+func brotliStream(b []byte) []byte {
+	var packed bytes.Buffer
+	w := brotli.NewWriter(&packed)
+	if _, err := w.Write(b); err != nil {
+		panic(err)
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return packed.Bytes()
+}
+
+// TestPackedPages: the codecs that other programs choose are read as AWS's own.
+func TestPackedPages(t *testing.T) {
+	want, err := Scan(t.Context(), inMemory("a.parquet", forge(500, nil)), march)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, file := range map[string]string{
+		"LZ4_RAW": packedCost(format.Lz4Raw, lz4Block, 4000), "BROTLI": packedCost(format.Brotli, brotliStream, 4000),
+	} {
+		got, err := Scan(t.Context(), inMemory("a.parquet", file), march)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(want.Set, got.Set); diff != "" {
+			t.Errorf("%s (-plain +packed):\n%s", name, diff)
+		}
+	}
+}
+
+// TestEmptyRowGroups: row groups without rows are read past, wherever they are and whatever they
+// say of their columns; a file of nothing else has no rows.
+func TestEmptyRowGroups(t *testing.T) {
+	empty := func(columns []format.ColumnChunk, change func(*format.ColumnMetaData)) format.RowGroup {
+		g := format.RowGroup{}
+		for _, c := range columns {
+			c.MetaData.NumValues, c.MetaData.TotalCompressedSize, c.MetaData.DataPageOffset = 0, 0, 0
+			change(&c.MetaData)
+			g.Columns = append(g.Columns, c)
+		}
+		return g
+	}
+	want, err := Scan(t.Context(), inMemory("a.parquet", forge(500, nil)), march)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*format.ColumnMetaData){
+		"nowhere":        func(*format.ColumnMetaData) {},
+		"at the end":     func(m *format.ColumnMetaData) { m.DataPageOffset = 1 << 40 },
+		"below the file": func(m *format.ColumnMetaData) { m.DataPageOffset = -1 },
+	} {
+		for _, at := range []string{"first", "last", "both"} {
+			got, err := Scan(t.Context(), inMemory("a.parquet", forge(500, func(f *forged) {
+				f.footer = func(m *format.FileMetaData) {
+					e := empty(m.RowGroups[0].Columns, change)
+					if at != "last" {
+						m.RowGroups = append([]format.RowGroup{e, e}, m.RowGroups...)
+					}
+					if at != "first" {
+						m.RowGroups = append(m.RowGroups, e)
+					}
+				}
+			})), march)
+			if err != nil {
+				t.Errorf("%s, %s: %v", name, at, err)
+				continue
+			}
+			if diff := cmp.Diff(want.Set, got.Set); diff != "" {
+				t.Errorf("%s, %s (-without +with):\n%s", name, at, diff)
+			}
+		}
+	}
+	for n := range 3 {
+		file := inMemory("a.parquet", forge(0, func(f *forged) {
+			f.footer = func(m *format.FileMetaData) { m.RowGroups = slices.Repeat(m.RowGroups, n) }
+		}))
+		got, err := Scan(t.Context(), file, march)
+		if err != nil || got.Set.Rows != 0 || len(got.Set.Charges) != 0 || got.Digest == "" {
+			t.Errorf("%d empty row groups: %v, %v", n, got, err)
+		}
+		rows, err := Rows(t.Context(), file, march, func(ingest.Key) bool { return true }, 0)
+		if err != nil || len(rows) != 0 {
+			t.Errorf("rows of %d empty row groups: %v, %v", n, rows, err)
+		}
+	}
+}
+
+// TestTypeHints: a column of a type that AWS does not write says what has happened to the file.
+func TestTypeHints(t *testing.T) {
+	for _, tt := range []struct {
+		column string
+		typ    format.Type
+		want   string
+	}{
+		{"bill_payer_account_id", format.Int64, "leading zeros"},
+		{"bill_invoice_id", format.Double, "leading zeros"},
+		{"line_item_product_code", format.Boolean, "as text"},
+		{cost, format.Int64, "as DOUBLE, DECIMAL or text"},
+		{cost, format.Float, "as DOUBLE, DECIMAL or text"},
+		{"bill_billing_period_start_date", format.Double, "as a timestamp"},
+		{"line_item_net_unblended_cost", format.Int32, "as DOUBLE, DECIMAL or text"},
+		{"discount_spp_discount", format.Int64, "as DOUBLE, DECIMAL or text"},
+		{"discount", format.Int64, "as a map"},
+	} {
+		_, err := Scan(t.Context(), inMemory("a.parquet", forge(3, func(f *forged) {
+			if i := slices.IndexFunc(f.columns, func(c forgedColumn) bool { return c.name == tt.column }); i >= 0 {
+				f.columns[i].typ = tt.typ
+				return
+			}
+			f.columns = append(f.columns, forgedColumn{name: tt.column, typ: tt.typ})
+		})), march)
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Column != tt.column || !strings.Contains(e.Hint, tt.want) || !strings.Contains(e.Hint, "written the file anew") {
+			t.Errorf("%s as %s: %v, hint %q; want %q", tt.column, tt.typ, err, e.Hint, tt.want)
+		}
+	}
 }
 
 // TestBadParquet: what a person sees of a file that is broken or lies. Each is read twice with a
@@ -109,8 +252,20 @@ func TestBadParquet(t *testing.T) {
 			c.pages[0].data = append(s2.EncodeSnappy(nil, c.pages[0].data)[:20], make([]byte, 10)...)
 			c.pages[0].unpacked = 4000
 		}), "line_item_unblended_cost: rows 1 to 500: a page cannot be unpacked by snappy"},
-		{"a codec that is not read", forge(500, func(f *forged) { f.column(cost).codec = format.Brotli }),
-			"line_item_unblended_cost: rows 1 to 500: packed by BROTLI (codec 4), which is not read"},
+		{"a codec that is not read", forge(500, func(f *forged) { f.column(cost).codec = format.Lz4 }),
+			"line_item_unblended_cost: rows 1 to 500: packed by LZ4 (codec 5), which is not read"},
+		{"a page by LZ4 that is longer than it states", packedCost(format.Lz4Raw, lz4Block, 3999),
+			"line_item_unblended_cost: rows 1 to 500: a page cannot be unpacked by LZ4, or unpacks to more than it states"},
+		{"a page by LZ4 that is shorter than it states", packedCost(format.Lz4Raw, lz4Block, 4001),
+			"line_item_unblended_cost: rows 1 to 500: a page unpacks to 4000 bytes and states 4001"},
+		{"a broken page by LZ4", packedCost(format.Lz4Raw, func(b []byte) []byte { return lz4Block(b)[:20] }, 4000),
+			"line_item_unblended_cost: rows 1 to 500: a page "},
+		{"a page by Brotli that is longer than it states", packedCost(format.Brotli, brotliStream, 3999),
+			"line_item_unblended_cost: rows 1 to 500: a page unpacks to 4000 bytes and states 3999"},
+		{"a page by Brotli that is shorter than it states", packedCost(format.Brotli, brotliStream, 4001),
+			"line_item_unblended_cost: rows 1 to 500: a page unpacks to 4000 bytes and states 4001"},
+		{"a page by Brotli that is cut off", packedCost(format.Brotli, func(b []byte) []byte { return brotliStream(b)[:10] }, 4000),
+			"line_item_unblended_cost: rows 1 to 500: a page cannot be unpacked: "},
 		{"a page that does not fit its checksum", forge(500, func(f *forged) { f.column(cost).pages[0].crc = 12345 }),
 			"line_item_unblended_cost: rows 1 to 500: a page does not fit its checksum"},
 		{"NaN", forge(3, func(f *forged) {

@@ -48,6 +48,15 @@ func atCell(row int64, column string, err error) error {
 	return &Error{Row: row, Column: column, Err: err}
 }
 
+// atType is the error of a column that has not the type that it should have; its hint stays.
+func atType(column string, err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Column = column
+		return e
+	}
+	return atCell(0, column, err)
+}
+
 // within says where in a column or file an error is.
 func within(where string, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {

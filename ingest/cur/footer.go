@@ -136,11 +136,14 @@ func readFooter(c ingest.Content, size int64) (*metadata, error) {
 	return m, nil
 }
 
+// readGroups reads the row groups. Those without rows are passed over, wherever they are: writers
+// make them of empty slices of a table, and what they say of columns that have no values is
+// anything.
 func (m *metadata) readGroups(t *compact, end int64) error {
 	var err error
-	first := int64(1)
+	first, n := int64(1), 0
 	t.list(func(typ byte) {
-		if len(m.groups) == maxGroups {
+		if n++; n > maxGroups {
 			err = fmt.Errorf("more than %d row groups", maxGroups)
 		}
 		if typ != thriftStruct || err != nil {
@@ -149,18 +152,19 @@ func (m *metadata) readGroups(t *compact, end int64) error {
 		}
 		g := rowGroup{first: first, chunks: make(map[int]chunkMeta, len(m.wanted))}
 		rows := int64(-1)
+		var bad error // of a chunk: the number of rows comes after them
 		t.fields(func(id int16, typ byte) {
 			switch {
-			case err != nil:
-				t.fail()
 			case id == 1 && typ == thriftList:
 				i := 0
 				t.list(func(typ byte) {
-					if typ != thriftStruct || err != nil {
+					if typ != thriftStruct {
 						t.fail()
 						return
 					}
-					err = m.readChunk(t, i, &g, end)
+					if e := m.readChunk(t, i, &g, end); bad == nil {
+						bad = e
+					}
 					i++
 				})
 			case id == 3 && typ == thriftI64:
@@ -169,15 +173,18 @@ func (m *metadata) readGroups(t *compact, end int64) error {
 				t.skip(typ)
 			}
 		})
-		g.rows = rows
-		if err == nil && t.err == nil {
+		if rows == 0 {
+			return
+		}
+		if err = bad; err == nil && t.err == nil {
+			g.rows = rows
 			err = m.checkGroup(g)
 		}
 		m.groups = append(m.groups, g)
 		first += rows
 	})
 	if err != nil {
-		return within(fmt.Sprintf("row group %d", max(1, len(m.groups))), err)
+		return within(fmt.Sprintf("row group %d", n), err)
 	}
 	return nil
 }

@@ -10,9 +10,11 @@ import (
 	"io"
 	"sync"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 
 	"github.com/arrears-billing/arrears/ingest"
 )
@@ -281,10 +283,14 @@ const (
 	codecNone   = 0
 	codecSnappy = 1
 	codecGzip   = 2
+	codecBrotli = 4
 	codecZstd   = 6
+	codecLZ4Raw = 7
 )
 
-var codecNames = map[int64]string{3: "LZO", 4: "BROTLI", 5: "LZ4", 7: "LZ4_RAW"}
+// codecNames are those that are not read. LZ4 without RAW is framed in ways that writers never
+// agreed on.
+var codecNames = map[int64]string{3: "LZO", 5: "LZ4"}
 
 // zstdDecoder unpacks whole pages, for any number of callers at a time.
 var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
@@ -333,19 +339,30 @@ func unpack(dst, raw []byte, levels, size int, codec int64, h pageHeader) ([]byt
 			return nil, errors.New("a page cannot be unpacked by snappy")
 		}
 	case codecGzip:
-		got = 0
 		z, err := gzip.NewReader(bytes.NewReader(packed))
+		if err == nil {
+			got, err = unpackStream(dst[levels:size+1], z)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("a page cannot be unpacked: %w", err)
 		}
-		// Up to one byte more than stated, so that a longer page shows and the checksum is read.
-		for err == nil && got <= want {
-			var n int
-			n, err = z.Read(dst[levels+got : size+1])
-			got += n
+	case codecBrotli:
+		z, _ := brotlis.Get().(*brotli.Reader)
+		if z == nil {
+			z = new(brotli.Reader)
 		}
-		if err != nil && err != io.EOF {
+		err := z.Reset(bytes.NewReader(packed))
+		if err == nil {
+			got, err = unpackStream(dst[levels:size+1], z)
+		}
+		brotlis.Put(z)
+		if err != nil {
 			return nil, fmt.Errorf("a page cannot be unpacked: %w", err)
+		}
+	case codecLZ4Raw:
+		var err error
+		if got, err = lz4.UncompressBlock(packed, dst[levels:size]); err != nil {
+			return nil, errors.New("a page cannot be unpacked by LZ4, or unpacks to more than it states")
 		}
 	case codecZstd:
 		z, err := zstdDecoder()
@@ -366,6 +383,23 @@ func unpack(dst, raw []byte, levels, size int, codec int64, h pageHeader) ([]byt
 		return nil, fmt.Errorf("a page unpacks to %d bytes and states %d", got+levels, size)
 	}
 	return dst, nil
+}
+
+// brotlis keeps readers, which are large.
+var brotlis sync.Pool
+
+// unpackStream reads into dst until the end of the stream or of dst, which is a byte longer than
+// what is stated: so a longer page shows, and a checksum at the end is read.
+func unpackStream(dst []byte, r io.Reader) (n int, err error) {
+	for err == nil && n < len(dst) {
+		var read int
+		read, err = r.Read(dst[n:])
+		n += read
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
 }
 
 // sized returns a slice of n bytes with padding beyond, in b's memory if it is large enough.

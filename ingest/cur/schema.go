@@ -58,20 +58,20 @@ func (m *metadata) readSchema(t *compact) error {
 		case k == kindMoneyMap || k == kindTextMap:
 			err = m.wantMap(column(c), n)
 		default:
-			err = errors.New("is a group of columns")
+			err = &Error{Err: errors.New("is a group of columns"), Hint: typeHint(n.leafType, columns[c].kind)}
 		}
 		if err != nil {
-			return atCell(0, columns[c].name, err)
+			return atType(columns[c].name, err)
 		}
 	}
 	for _, p := range l.parts {
 		n := root.nodes[p.at]
 		if !n.typed {
-			return atCell(0, partPrefix+p.key, errors.New("is a group of columns"))
+			return &Error{Column: partPrefix + p.key, Err: errors.New("is a group of columns"), Hint: typeHint(n.leafType, kindMoney)}
 		}
 		leaf, err := m.want(n, n, nil, partPrefix+p.key, kindMoney)
 		if err != nil {
-			return atCell(0, partPrefix+p.key, err)
+			return atType(partPrefix+p.key, err)
 		}
 		m.parts = append(m.parts, leaf)
 	}
@@ -82,18 +82,18 @@ func (m *metadata) readSchema(t *compact) error {
 func (m *metadata) wantMap(c column, n *schemaNode) (err error) {
 	if n.repeated || len(n.nodes) != 1 || !n.nodes[0].repeated || len(n.nodes[0].nodes) != 2 ||
 		!n.nodes[0].nodes[0].typed || !n.nodes[0].nodes[1].typed {
-		return errors.New("is neither a map nor text")
+		return &Error{Err: errors.New("is neither a map nor text"), Hint: typeHint(n.leafType, columns[c].kind)}
 	}
 	entries := n.nodes[0]
 	if m.keys[c], err = m.want(n, entries.nodes[0], entries, columns[c].name, kindText); err != nil {
-		return fmt.Errorf("keys: %w", err)
+		return within("keys", err)
 	}
 	k := kindText
 	if columns[c].kind == kindMoneyMap {
 		k = kindMoney
 	}
 	if m.values[c], err = m.want(n, entries.nodes[1], entries, columns[c].name, k); err != nil {
-		return fmt.Errorf("values: %w", err)
+		return within("values", err)
 	}
 	return nil
 }
@@ -117,10 +117,30 @@ func (m *metadata) want(top, n, entries *schemaNode, name string, k kind) (*leaf
 		if n.repeated {
 			t = "repeated " + t
 		}
-		return nil, fmt.Errorf("cannot be read from %s", t)
+		return nil, &Error{Err: fmt.Errorf("cannot be read from %s", t), Hint: typeHint(l.leafType, k)}
 	}
 	m.wanted[l.index] = l
 	return l, nil
+}
+
+// typeHint says what has happened to a column whose type is not one that AWS writes, and what to
+// do: AWS writes text, DOUBLE, timestamps and maps, so another program has written the file anew.
+func typeHint(t leafType, k kind) string {
+	const again = "AWS does not write this type: a program between AWS and here has written the file anew (pandas, a CTAS query, " +
+		"a crawler or a spreadsheet guess types); read AWS's own files, or have it keep "
+	switch k {
+	case kindText:
+		if t.physical == typeInt32 || t.physical == typeInt64 || t.physical == typeDouble {
+			return again + "this column as text: as a number an account id has lost its leading zeros"
+		}
+		return again + "this column as text (pandas: dtype=str; SQL: cast as varchar)"
+	case kindMoney:
+		return again + "this column as DOUBLE, DECIMAL or text: as another number it has lost digits or cannot be told from a count"
+	case kindTime:
+		return again + "this column as a timestamp, a date or text"
+	default:
+		return again + "this column as a map of text, or as JSON text"
+	}
 }
 
 // fits says whether values of the kind can be had from the type (design 4).
