@@ -2,6 +2,7 @@ package arrears
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/arrears-billing/arrears/invoice"
@@ -24,12 +25,16 @@ func (e *Engine) Verify(ctx context.Context, id string) (VerifyReport, error) {
 	filter := store.DocumentFilter{}
 	if id != "" {
 		_, rec, _, err := e.issuedMonth(ctx, id)
+		if errors.Is(err, store.ErrDamaged) {
+			report.Findings = append(report.Findings, store.Finding{Code: store.FindingDocument, Object: id, Text: err.Error()})
+			return report, nil
+		}
 		if err != nil {
 			return report, err
 		}
 		filter.Agreement, filter.Month = rec.Agreement, rec.Month
 	}
-	stored, err := e.DB.Documents(ctx, filter)
+	stored, err := e.DB.ReadableDocuments(ctx, filter) // Check has named the others
 	if err != nil {
 		return report, err
 	}

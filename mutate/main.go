@@ -41,8 +41,9 @@ var tested = []string{"calendar", "currency", "rating", "reconcile", "invoice", 
 // equivalentFile lists the mutants that change nothing that anybody could see, each with why.
 const equivalentFile = "mutate/equivalent.txt"
 
-// timeout is for one test binary; a mutant that runs longer loops, and is caught by that.
-const timeout = 90 * time.Second
+// timeout is how long a test binary may run with a mutant that runs for d without: one that runs
+// longer loops, and is caught by that.
+func timeout(d time.Duration) time.Duration { return 10*time.Second + 6*d }
 
 func main() {
 	since := flag.String("since", "", "only lines changed since this git `REV`")
@@ -115,6 +116,7 @@ type build struct {
 	dropped map[string]bool   // mutants that do not compile, by place
 	bins    map[string]string // of each tested package
 	passes  map[string]map[int]bool
+	takes   map[string]time.Duration // without a mutant
 }
 
 // compile rewrites the packages and builds the test binaries; mutants that do not compile are
@@ -189,7 +191,7 @@ func (b *build) drop(output string) int {
 
 // command runs a test binary with a mutant switched on; 0 is none.
 func (b *build) command(ctx context.Context, pkg string, on int, env ...string) *exec.Cmd {
-	args := []string{"-test.timeout", (timeout + 10*time.Second).String(), "-test.failfast", "-test.short"}
+	args := []string{"-test.timeout", "10m", "-test.failfast", "-test.short"}
 	if usesRapid(pkg) {
 		args = append(args, "-rapid.shrinktime", "1ms", "-rapid.nofailfile", "-rapid.checks", "30", "-rapid.seed", "1")
 	}
@@ -210,17 +212,19 @@ func usesRapid(pkg string) bool {
 
 // trace runs every binary once without a mutant: it must pass, and it tells which switches it passes.
 func (b *build) trace() error {
-	b.passes = map[string]map[int]bool{}
+	b.passes, b.takes = map[string]map[int]bool{}, map[string]time.Duration{}
 	for _, p := range tested {
 		b.passes[p] = map[int]bool{}
 		if b.bins[p] == "" {
 			continue
 		}
 		file := filepath.Join(b.dir, "trace-"+strings.NewReplacer("/", "_", ".", "root").Replace(p))
+		begin := time.Now()
 		output, err := b.command(context.Background(), p, 0, "ARREARS_MUTANT_TRACE="+file).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("the tests of %s fail without any mutant: %s", p, output)
 		}
+		b.takes[p] = time.Since(begin)
 		text, err := os.ReadFile(file)
 		if os.IsNotExist(err) {
 			continue // passes none
@@ -294,7 +298,7 @@ func (t *trial) try(m mutant) string {
 			continue
 		}
 		covered = true
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		ctx, cancel := context.WithTimeout(context.Background(), timeout(t.takes[p]))
 		err := t.command(ctx, p, m.id).Run()
 		cancel()
 		if err != nil {

@@ -318,7 +318,6 @@ func (r *rewriter) binary(n *ast.BinaryExpr) {
 				r.wrap(side, fmt.Sprintf("((!mutant(%d)) && (", id), "))")
 			}
 		}
-	default: // nothing else is changed
 	case token.ADD, token.SUB:
 		if !pure(n.X) || !pure(n.Y) || !oneLine {
 			return
@@ -330,6 +329,7 @@ func (r *rewriter) binary(n *ast.BinaryExpr) {
 		if id := r.mutant(n, what, true); id > 0 {
 			r.wrap(n, fmt.Sprintf("mutantPick(mutant(%d), (", id), "), ("+flat(x)+op+"("+flat(y)+")))")
 		}
+	default: // nothing else is changed
 	}
 }
 

@@ -46,7 +46,8 @@ type Certificate struct {
 // A checker goes through one state of the data.
 type checker struct {
 	db       *DB
-	q        *sql.Tx
+	q        lenient
+	table    string // that is being read
 	findings []Finding
 	newest   map[string]string // subject: digest of the newest audit entry about a row
 }
@@ -58,7 +59,7 @@ func (db *DB) Check(ctx context.Context) ([]Finding, []Certificate, error) {
 	c := &checker{db: db, newest: map[string]string{}}
 	var certificates []Certificate
 	err := db.snapshot(ctx, func(q *sql.Tx) (err error) {
-		c.q = q
+		c.q = lenient{q, c.damaged}
 		if err := c.audit(ctx); err != nil {
 			return err
 		}
@@ -83,8 +84,42 @@ func (c *checker) find(code, object, format string, args ...any) {
 	c.findings = append(c.findings, Finding{code, object, fmt.Sprintf(format, args...)})
 }
 
+// damaged names a row that cannot be read, by its first columns.
+func (c *checker) damaged(rows *sql.Rows, err error) {
+	object := c.table
+	if columns, e := rows.Columns(); e == nil {
+		cells := make([]any, len(columns))
+		to := make([]any, len(columns))
+		for i := range cells {
+			to[i] = &cells[i]
+		}
+		if rows.Scan(to...) == nil {
+			for _, cell := range cells[:min(keyColumns[c.table], len(cells))] {
+				if b, ok := cell.([]byte); ok {
+					cell = string(b)
+				}
+				object += fmt.Sprintf("/%v", cell)
+			}
+		}
+	}
+	code := FindingRow
+	switch c.table {
+	case "audit":
+		code = FindingAudit
+	case "document":
+		code = FindingDocument
+	}
+	c.find(code, object, "cannot be read: %v", err)
+}
+
+// keyColumns is how many of the first columns of what is read name a row.
+var keyColumns = map[string]int{
+	"audit": 1, "document": 1, "object": 3, "month": 2, "approval": 4, "waiver": 4, "rendering": 3, "record": 2, "rates": 5, "series": 3,
+}
+
 // audit walks the audit log and remembers the newest digest of every row.
 func (c *checker) audit(ctx context.Context) error {
+	c.table = "audit"
 	var seq int64
 	var head string
 	err := each(ctx, c.q, func(r *sql.Rows) error {
@@ -151,6 +186,7 @@ func (c *checker) row(subject string, row any) error {
 
 // documents goes through every series in the order of its numbers.
 func (c *checker) documents(ctx context.Context) ([]Certificate, error) {
+	c.table = "document"
 	var certificates []Certificate
 	var last Document
 	end := func() {
@@ -198,6 +234,7 @@ func (c *checker) documents(ctx context.Context) ([]Certificate, error) {
 // series compares what is written down of each series with its documents, and the claims on
 // organisations' months with the documents that bill them.
 func (c *checker) series(ctx context.Context, certificates []Certificate) error {
+	c.table = "series"
 	type end struct{ last, date, head string }
 	ends := map[string]end{} // by the last number's stem
 	err := each(ctx, c.q, func(r *sql.Rows) error {
@@ -240,6 +277,7 @@ func stem(series string, year int) string {
 
 // rows compares every other row that the audit log covers.
 func (c *checker) rows(ctx context.Context) error {
+	c.table = "object"
 	list, err := objects(ctx, c.q, selectObjects)
 	if err != nil {
 		return err
@@ -249,6 +287,7 @@ func (c *checker) rows(ctx context.Context) error {
 			return err
 		}
 	}
+	c.table = "month"
 	err = each(ctx, c.q, func(r *sql.Rows) error {
 		m, err := scanMonth(r)
 		if err != nil {
@@ -259,6 +298,7 @@ func (c *checker) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.table = "approval"
 	as, err := approvals(ctx, c.q, "")
 	if err != nil {
 		return err
@@ -268,6 +308,7 @@ func (c *checker) rows(ctx context.Context) error {
 			return err
 		}
 	}
+	c.table = "waiver"
 	ws, err := waivers(ctx, c.q, "")
 	if err != nil {
 		return err
@@ -277,6 +318,7 @@ func (c *checker) rows(ctx context.Context) error {
 			return err
 		}
 	}
+	c.table = "rendering"
 	rs, err := renderings(ctx, c.q, "")
 	if err != nil {
 		return err
@@ -286,6 +328,7 @@ func (c *checker) rows(ctx context.Context) error {
 			return err
 		}
 	}
+	c.table = "record"
 	recs, err := records(ctx, c.q, "")
 	if err != nil {
 		return err
@@ -295,6 +338,7 @@ func (c *checker) rows(ctx context.Context) error {
 			return err
 		}
 	}
+	c.table = "rates"
 	rates, err := rateRows(ctx, c.q, rateOrder)
 	if err != nil {
 		return err
@@ -309,7 +353,7 @@ func (c *checker) rows(ctx context.Context) error {
 		}
 	}
 	for _, subject := range slices.Sorted(maps.Keys(c.newest)) {
-		c.find(FindingRow, subject, "is in the audit log, but gone")
+		c.find(FindingRow, subject, "is in the audit log, but gone, or not to be read")
 	}
 	return nil
 }

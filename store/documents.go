@@ -215,6 +215,11 @@ func (d Document) subject() string { return "document/" + d.ID }
 const selectDocuments = `select id, number, kind, agreement, month, organisation, part, coalesce(corrects, ''), series, year, seq,
 	issue_date, evidence, body, coalesce(previous_hash, ''), hash from documents`
 
+// ReadableDocuments is Documents without those that are damaged, which Check names.
+func (db *DB) ReadableDocuments(ctx context.Context, f DocumentFilter) ([]Document, error) {
+	return filterDocuments(ctx, lenient{db.read, func(*sql.Rows, error) {}}, f)
+}
+
 // Document returns the issued document of an id or a number.
 func (db *DB) Document(ctx context.Context, idOrNumber string) (Document, error) {
 	// Ids and numbers are different things that could have the same text: the id wins.
@@ -238,12 +243,16 @@ type DocumentFilter struct {
 
 // Documents returns the issued documents that the filter asks for, by series, year and number.
 func (db *DB) Documents(ctx context.Context, f DocumentFilter) ([]Document, error) {
+	return filterDocuments(ctx, db.read, f)
+}
+
+func filterDocuments(ctx context.Context, q queryer, f DocumentFilter) ([]Document, error) {
 	var w where
 	w.and("month = $%d", f.Month.String())
 	w.and("agreement = $%d", f.Agreement)
 	w.and("series = $%d", f.Series)
 	w.and("corrects = $%d", f.Corrects)
-	list, err := documents(ctx, db.read, selectDocuments+w.String()+` order by series, year, seq`, w.args...)
+	list, err := documents(ctx, q, selectDocuments+w.String()+` order by series, year, seq`, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("documents: %w", err)
 	}
@@ -324,7 +333,9 @@ func renderings(ctx context.Context, q queryer, rest string, args ...any) ([]Ren
 	err := each(ctx, q, func(rows *sql.Rows) error {
 		var r Rendering
 		err := rows.Scan(&r.Document, &r.Format, &r.Template, &r.Blob)
-		list = append(list, r)
+		if err == nil {
+			list = append(list, r)
+		}
 		return err
 	}, `select document, format, template, blob from renderings`+rest, args...)
 	return list, err

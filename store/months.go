@@ -275,7 +275,9 @@ func approvals(ctx context.Context, q queryer, rest string, args ...any) ([]Appr
 		if err == nil {
 			a.At, err = parseTime(at)
 		}
-		list = append(list, a)
+		if err == nil {
+			list = append(list, a)
+		}
 		return err
 	}, `select agreement, month, draft_hash, by_whom, at from approvals`+rest, args...)
 	return list, err
@@ -347,7 +349,9 @@ func waivers(ctx context.Context, q queryer, rest string, args ...any) ([]Waiver
 		if err == nil {
 			w.At, err = parseTime(at)
 		}
-		list = append(list, w)
+		if err == nil {
+			list = append(list, w)
+		}
 		return err
 	}, `select agreement, month, code, invoice, bound, by_whom, reason, at from waivers`+rest, args...)
 	return list, err

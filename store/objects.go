@@ -151,8 +151,9 @@ func objects(ctx context.Context, q queryer, query string, args ...any) ([]Objec
 			return err
 		}
 		var err error
-		o.Applied, err = parseTime(applied)
-		list = append(list, o)
+		if o.Applied, err = parseTime(applied); err == nil {
+			list = append(list, o)
+		}
 		return err
 	}, query, args...)
 	return list, err

@@ -164,8 +164,11 @@ func rateRows(ctx context.Context, q queryer, rest string, args ...any) ([]Rate,
 		if err := rows.Scan(&r.Source, &r.From, &r.To, &date, &r.Version, &r.Value, &r.Digest); err != nil {
 			return err
 		}
-		list = append(list, r)
-		return list[len(list)-1].Date.UnmarshalText([]byte(date))
+		err := r.Date.UnmarshalText([]byte(date))
+		if err == nil {
+			list = append(list, r)
+		}
+		return err
 	}, `select source, from_code, to_code, date, version, value, digest from rates r`+rest, args...)
 	return list, err
 }

@@ -124,8 +124,9 @@ func records(ctx context.Context, q queryer, rest string, args ...any) ([]Record
 			return err
 		}
 		var err error
-		r.Updated, err = parseTime(updated)
-		list = append(list, r)
+		if r.Updated, err = parseTime(updated); err == nil {
+			list = append(list, r)
+		}
 		return err
 	}, `select kind, id, version, body, updated from records`+rest, args...)
 	return list, err

@@ -41,6 +41,10 @@ var ErrConflict = errors.New("changed in the meantime")
 // ErrNotFound means that there is no such thing.
 var ErrNotFound = errors.New("not found")
 
+// ErrDamaged means that a row holds what this program did not write and cannot read. [DB.Check]
+// names every one.
+var ErrDamaged = errors.New("a row is damaged")
+
 // ErrReadOnly means that the store was opened for reading.
 var ErrReadOnly = errors.New("opened for reading only")
 

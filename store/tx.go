@@ -112,16 +112,29 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// each calls scan for every row of the query.
+// A lenient queryer hears of rows that cannot be read, and goes on with the next.
+type lenient struct {
+	queryer
+	damaged func(rows *sql.Rows, err error)
+}
+
+// each calls scan for every row of the query. A row that scan cannot read is ErrDamaged.
 func each(ctx context.Context, q queryer, scan func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
+	l, goOn := q.(lenient)
 	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
+		switch err := scan(rows); {
+		case err == nil:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case goOn:
+			l.damaged(rows, err)
+		default:
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
 	return rows.Err()

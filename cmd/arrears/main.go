@@ -110,6 +110,8 @@ func (a *app) classify(err error) (int, failure) {
 		return exitUsage, failure{Code: "no_data", Text: err.Error(), Hint: "arrears apply -f BOOK.yaml starts one; --data names another folder"}
 	case errors.Is(err, store.ErrBusy):
 		return exitFailed, failure{Code: "busy", Text: err.Error(), Hint: "run again when the other command is done"}
+	case errors.Is(err, store.ErrDamaged):
+		return exitFailed, failure{Code: "damaged", Text: err.Error(), Hint: "arrears verify names every damaged row; nothing was changed"}
 	case errors.Is(err, store.ErrConflict):
 		return exitFailed, failure{Code: "conflict", Text: err.Error(), Hint: "run the command again"}
 	case !a.ran:

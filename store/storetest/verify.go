@@ -116,6 +116,18 @@ func tamper(t *testing.T, p Place) {
 		{"rendering", `update renderings set blob = (select blob from scans)`, store.FindingRow, "rendering/AGR-1-2026-03"},
 		{"order", `update records set body = (select draft from months where agreement = 'AGR-2')`, store.FindingRow, "record/order/ORD-1"},
 		{"event gone", `delete from events where id = 2`, store.FindingOutbox, "events"},
+		{"date of a document that is none", `update documents set issue_date = 'yesterday' where seq = 2`, store.FindingDocument, "document/AGR-2-2026-03"},
+		{"month of a document that is none", `update documents set month = 'March' where seq = 3`, store.FindingDocument, "document/AGR-2-2026-03-c1"},
+		{"time of an object that is none", `update objects set applied = '?' where version = 1 and kind = 'buyer'`, store.FindingRow, "object/buyer/BUY-1/1"},
+		{"month that is none", `update months set month = '2026-13' where agreement = 'AGR-3'`, store.FindingRow, "month/AGR-3/2026-13"},
+		{"time of a month that is none", `update months set since = 'x' where agreement = 'AGR-3'`, store.FindingRow, "month/AGR-3/2026-03"},
+		{"reasons that are no JSON", `update months set reasons = (select body from documents where seq = 1) where agreement = 'AGR-3'`, store.FindingRow, "month/AGR-3/2026-03"},
+		{"time of an approval that is none", `update approvals set at = 'x' where agreement = 'AGR-1'`, store.FindingRow, "approval/AGR-1"},
+		{"month of a waiver that is none", `update waivers set month = 'x'`, store.FindingRow, "waiver/AGR-1/x"},
+		{"date of a rate that is none", `update rates set date = 'x' where to_code = 'USD'`, store.FindingRow, "rates/ecb/EUR/USD/x"},
+		{"time of an order that is none", `update records set updated = 'x'`, store.FindingRow, "record/order/ORD-1"},
+		{"time of an audit entry that is none", `update audit set at = 'x' where seq = 4`, store.FindingAudit, "audit/4"},
+		{"date of a series that is none", `update series set issue_date = 'x'`, store.FindingNumbers, "DE-2026"},
 		{"audit text", `update audit set note = 'nothing happened' where seq = 4`, store.FindingAudit, "audit/4"},
 		{"audit time", `update audit set at = '2020-01-01T00:00:00Z' where seq = 4`, store.FindingAudit, "audit/4"},
 		{"audit entry gone", `delete from audit where seq = 4`, store.FindingAudit, "audit/5"},
@@ -132,6 +144,10 @@ func tamper(t *testing.T, p Place) {
 			must(t, err)
 			if !slices.ContainsFunc(findings, func(f store.Finding) bool { return f.Code == tt.code && strings.Contains(f.Object, tt.object) }) {
 				t.Errorf("%s: findings %v, want %s of %s", tt.statement, findings, tt.code, tt.object)
+			}
+			// Whatever is damaged, the other documents can be read.
+			if _, err := db.ReadableDocuments(t.Context(), store.DocumentFilter{}); err != nil {
+				t.Errorf("%s: %v", tt.statement, err)
 			}
 		})
 	}
