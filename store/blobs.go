@@ -194,7 +194,7 @@ type disk struct{}
 
 // mkdir makes one folder, unless it is there.
 func (disk) mkdir(name string) (made bool, err error) {
-	err = os.Mkdir(name, 0o750)
+	err = os.Mkdir(name, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		info, err := os.Stat(name)
 		if err == nil && !info.IsDir() {

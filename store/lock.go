@@ -16,7 +16,7 @@ const lockEvery = 50 * time.Millisecond
 // lockDir takes the writer's lock of a data folder. The lock is the operating system's: it ends
 // with the process, however that ends, so a lock file that lies around locks nothing.
 func lockDir(ctx context.Context, o Options) (io.Closer, error) {
-	f, err := os.OpenFile(filepath.Join(o.Dir, lockFile), os.O_RDWR|os.O_CREATE, 0o640) //nolint:gosec // a group's writers share it
+	f, err := os.OpenFile(filepath.Join(o.Dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

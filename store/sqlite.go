@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -36,6 +37,14 @@ func (db *DB) connectSQLite(ctx context.Context, o Options) (err error) {
 	}
 	file := filepath.Join(o.Dir, databaseFile)
 	if o.Write {
+		// SQLite gives the files beside it (-wal, -shm) the mode of the database.
+		f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
 		if db.write, err = openSQLite(ctx, file, true); err != nil {
 			return err
 		}

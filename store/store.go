@@ -164,23 +164,66 @@ func prepareDir(o Options) error {
 	case o.Dir == "":
 		return errors.New("no data folder named")
 	case o.Create:
-		if err := os.MkdirAll(o.Dir, 0o750); err != nil { // invoices are nobody else's business
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return err
+		}
+		if err := private(o.Dir); err != nil {
 			return err
 		}
 		return disk{}.syncDir(filepath.Dir(filepath.Clean(o.Dir)))
 	}
-	if o.URL != "" {
-		_, err := os.Stat(o.Dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: the folder of blobs, %s, is not there", ErrNone, o.Dir)
-		}
-		return err
+	found, missing := o.Dir, fmt.Errorf("%w: the folder of blobs, %s, is not there", ErrNone, o.Dir)
+	if o.URL == "" {
+		found, missing = filepath.Join(o.Dir, databaseFile), ErrNone
 	}
-	_, err := os.Stat(filepath.Join(o.Dir, databaseFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return ErrNone
+	_, err := os.Stat(found)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return missing
+	case err == nil && o.Write:
+		return private(o.Dir)
 	}
 	return err
+}
+
+// private makes everything in the data folder its owner's alone: invoices are nobody else's
+// business. What this program makes is so from the start; what was copied here by other means, such
+// as a backup, is put right. The whole folder is walked only when it or its database is not so.
+func private(dir string) error {
+	loose := false
+	for _, path := range []string{dir, filepath.Join(dir, databaseFile), filepath.Join(dir, blobFolder)} {
+		info, err := os.Stat(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		loose = loose || err == nil && info.Mode().Perm()&0o077 != 0
+	}
+	if !loose {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		want := fs.FileMode(0o600)
+		switch {
+		case d.IsDir():
+			want = 0o700
+		case !d.Type().IsRegular():
+			return nil // a link is as open as what it leads to
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) { // a temporary file of another writer
+			return nil
+		}
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			err = os.Chmod(path, want)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
 }
 
 // hash returns the SHA-256 of the bytes as "sha256:hex".
