@@ -32,6 +32,10 @@ type Change struct {
 	ID      string `json:"id"`
 	Change  string `json:"change"` // created | changed | unchanged
 	Version int    `json:"version"`
+	// Fields are what differs from the version before, as paths: cur.source, terms[2026-03].support.
+	Fields []string `json:"fields,omitempty"`
+
+	note string // the same with what was and what is, for the audit log
 }
 
 // PutObjects writes a new version of every object whose body differs from its newest version, all
@@ -72,10 +76,11 @@ func compareObject(ctx context.Context, q queryer, o Object) (Change, error) {
 	if o.Kind == "" || o.ID == "" {
 		return Change{}, errors.New("no kind or no id")
 	}
-	c := Change{o.Kind, o.ID, Unchanged, 0}
+	c := Change{Kind: o.Kind, ID: o.ID, Change: Unchanged}
 	var last string
-	err := one(ctx, q, []any{&c.Version, &last},
-		`select version, hash from objects where kind = $1 and id = $2 order by version desc limit 1`, o.Kind, o.ID)
+	var body []byte
+	err := one(ctx, q, []any{&c.Version, &last, &body},
+		`select version, hash, body from objects where kind = $1 and id = $2 order by version desc limit 1`, o.Kind, o.ID)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		c.Change, c.Version = Created, 1
@@ -83,6 +88,7 @@ func compareObject(ctx context.Context, q queryer, o Object) (Change, error) {
 		return c, err
 	case last != hash(o.Body):
 		c.Change, c.Version = Changed, c.Version+1
+		c.Fields, c.note = differences(body, o.Body)
 	}
 	return c, nil
 }
@@ -98,7 +104,7 @@ func (x *tx) putObject(ctx context.Context, at time.Time, by string, o Object) (
 	if err != nil {
 		return c, err
 	}
-	return c, x.record(by, "object "+c.Change, o.subject(), o.row(), "")
+	return c, x.record(by, "object "+c.Change, o.subject(), o.row(), c.note)
 }
 
 func (o Object) subject() string { return fmt.Sprintf("object/%s/%s/%d", o.Kind, o.ID, o.Version) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,7 +104,11 @@ func (a *app) showApply(r arrears.ApplyReport, dryRun bool) error {
 			continue
 		}
 		changed++
-		fmt.Fprintf(a.stdout, "%-10s %-9s %s\n", c.Change, c.Kind, c.ID)
+		fmt.Fprintf(a.stdout, "%-10s %-9s %s", c.Change, c.Kind, c.ID)
+		if len(c.Fields) > 0 {
+			fmt.Fprintf(a.stdout, ": %s", strings.Join(c.Fields, ", "))
+		}
+		fmt.Fprintln(a.stdout)
 	}
 	verb := "applied"
 	if dryRun {

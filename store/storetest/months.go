@@ -27,7 +27,7 @@ func objectVersions(t *testing.T, p Place) {
 		must(t, err)
 		got, err := db.PutObjects(ctx, at, "ann@example.com", objs)
 		must(t, err)
-		if diff := cmp.Diff(compared, got); diff != "" {
+		if diff := cmp.Diff(compared, got, cmpopts.IgnoreUnexported(store.Change{})); diff != "" {
 			t.Errorf("CompareObjects differs from PutObjects (-compare +put):\n%s", diff)
 		}
 		return got
@@ -40,10 +40,10 @@ func objectVersions(t *testing.T, p Place) {
 	}{
 		{[]store.Object{one, other}, []store.Change{change("seller", "SEL-DE", store.Created, 1), change("buyer", "BUY-1", store.Created, 1)}},
 		{[]store.Object{one}, []store.Change{change("seller", "SEL-DE", store.Unchanged, 1)}},
-		{[]store.Object{two, other}, []store.Change{change("seller", "SEL-DE", store.Changed, 2), change("buyer", "BUY-1", store.Unchanged, 1)}},
-		{[]store.Object{one}, []store.Change{change("seller", "SEL-DE", store.Changed, 3)}}, // back again is a change too
+		{[]store.Object{two, other}, []store.Change{change("seller", "SEL-DE", store.Changed, 2, "name"), change("buyer", "BUY-1", store.Unchanged, 1)}},
+		{[]store.Object{one}, []store.Change{change("seller", "SEL-DE", store.Changed, 3, "name")}}, // back again is a change too
 	} {
-		if diff := cmp.Diff(step.want, put(now, step.objs...)); diff != "" {
+		if diff := cmp.Diff(step.want, put(now, step.objs...), cmpopts.IgnoreUnexported(store.Change{})); diff != "" {
 			t.Errorf("PutObjects mismatch (-want +got):\n%s", diff)
 		}
 	}
@@ -64,12 +64,17 @@ func objectVersions(t *testing.T, p Place) {
 			t.Errorf("Object version %d: %s at %s, want %s at %s", version, got.Body, got.Applied, want, now)
 		}
 	}
+	log, err := db.Audit(ctx, store.AuditFilter{Subject: "object/seller/SEL-DE/2"}) // an auditor sees what a book changed
+	must(t, err)
+	if want := `name: "a" -> "b"`; len(log) != 1 || log[0].Note != want {
+		t.Errorf("the audit log says %+v, want %s", log, want)
+	}
 	_, err = db.Object(ctx, "seller", "SEL-DE", 4)
 	wantErr(t, "Object version 4", err, store.ErrNotFound)
 }
 
-func change(kind, id, what string, version int) store.Change {
-	return store.Change{Kind: kind, ID: id, Change: what, Version: version}
+func change(kind, id, what string, version int, fields ...string) store.Change {
+	return store.Change{Kind: kind, ID: id, Change: what, Version: version, Fields: fields}
 }
 
 func names(list []store.Object) []string {
