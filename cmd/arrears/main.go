@@ -53,7 +53,9 @@ var errLook = errors.New("a person must look")
 
 // run runs one command and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{terminal: stderr}
+	stdout, stderr = &plain{w: stdout}, &plain{w: stderr}
+	a.stdout, a.stderr = stdout, stderr
 	root := a.command()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -147,7 +149,8 @@ func (a *app) tell(f failure) {
 
 // app is what the commands share: global flags and where to write.
 type app struct {
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // both *plain
+	terminal       io.Writer // stderr as it is, for progress
 	data, database string
 	asOfText       string
 	asOf           time.Time

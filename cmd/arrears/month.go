@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -184,11 +183,8 @@ ends in a state with its reason; earlier months that are not settled are listed 
 
 // progress shows on a terminal how far a run has come, and is quiet otherwise.
 func (a *app) progress(e *arrears.Engine) (end func()) {
-	file, ok := a.stderr.(*os.File)
-	if !ok || a.json {
-		return func() {}
-	}
-	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	file := a.terminal
+	if a.json || !isTerminal(file) {
 		return func() {}
 	}
 	begin, last := time.Now(), time.Time{}

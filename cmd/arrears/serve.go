@@ -250,7 +250,7 @@ func (a *app) logger() *slog.Logger {
 	}
 	o := &slog.HandlerOptions{Level: level}
 	format := a.getenv("ARREARS_LOG_FORMAT")
-	if format == "" && isTerminal(a.stderr) {
+	if format == "" && isTerminal(a.terminal) {
 		format = "text"
 	}
 	if format == "text" {
