@@ -57,10 +57,15 @@ func (db *DB) connectPostgres(ctx context.Context, o Options) error {
 	if err := db.read.PingContext(ctx); err != nil {
 		return err
 	}
-	if o.Write {
-		db.lock, err = lockPostgres(ctx, db.write, o)
+	if !o.Write {
+		return nil
 	}
-	return err
+	lock, err := lockPostgres(ctx, db.write, o)
+	if err != nil {
+		return err
+	}
+	db.lock = lock
+	return nil
 }
 
 // A sessionLock is an advisory lock. It belongs to its connection and ends with it, so a writer

@@ -112,6 +112,12 @@ func (a *app) classify(err error) (int, failure) {
 		return exitUsage, failure{Code: "no_data", Text: err.Error(), Hint: "arrears apply -f BOOK.yaml starts one; --data names another folder"}
 	case errors.Is(err, store.ErrBusy):
 		return exitFailed, failure{Code: "busy", Text: err.Error(), Hint: "run again when the other command is done"}
+	case a.database != "" && store.Gone(err):
+		return exitFailed, failure{
+			Code: "database_gone",
+			Text: "the database went away or cannot be reached; nothing is lost: what was done before is kept, the rest has not begun (" + firstLine(err.Error()) + ")",
+			Hint: "run the same command again when the database is back",
+		}
 	case errors.Is(err, store.ErrDamaged):
 		return exitFailed, failure{Code: "damaged", Text: err.Error(), Hint: "arrears verify names every damaged row; nothing was changed"}
 	case errors.Is(err, store.ErrConflict):
@@ -120,6 +126,11 @@ func (a *app) classify(err error) (int, failure) {
 		return exitUsage, failure{Code: "usage", Text: err.Error(), Hint: "arrears help shows the commands"}
 	}
 	return exitFailed, failure{Code: "failed", Text: err.Error()}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
 }
 
 // fail tells a person on stderr and, with --json, a script on stdout.
