@@ -52,7 +52,10 @@ func (e *Engine) Explain(ctx context.Context, id string, line int) (Explanation,
 		return Explanation{}, wrong("unknown_line", "", "%s has lines 1 to %d", d.ID, len(d.Lines))
 	}
 	out := Compute(&evidence, recorded(evidence.Inputs.References))
-	x := &explainer{Engine: e, document: d, evidence: evidence, outcome: out}
+	x := &explainer{Engine: e, document: d, evidence: evidence, outcome: out, priced: invoicedOf(evidence, out, d.Buyer.ID).priced}
+	if x.correction, err = e.explainCorrection(ctx, d, evidence, out); err != nil {
+		return Explanation{}, err
+	}
 	title := d.ID
 	if d.Number != nil {
 		title = *d.Number
@@ -61,6 +64,10 @@ func (e *Engine) Explain(ctx context.Context, id string, line int) (Explanation,
 	root.Children = append(root.Children, node("terms", "terms from %s: %s", evidence.Inputs.Terms.From, termsText(evidence.Inputs)))
 	for _, l := range d.Lines {
 		if line != 0 && l.Position != line {
+			continue
+		}
+		if x.correction != nil {
+			root.Children = append(root.Children, x.correctionLine(ctx, l, line != 0))
 			continue
 		}
 		root.Children = append(root.Children, x.line(ctx, l, line != 0))
@@ -119,6 +126,9 @@ type explainer struct {
 	document invoice.Document
 	evidence Evidence
 	outcome  Outcome
+	priced   []rating.Priced // of the document's buyer
+
+	correction *correction // nil: the document is a month's own
 }
 
 // line explains one line of the document.
@@ -141,7 +151,7 @@ func (x *explainer) line(ctx context.Context, l invoice.Line, rows bool) Explana
 				currency.Plain(p.Rows), currency.Plain(p.Invoice), currency.Plain(p.Difference)).of(p.Invoice, p.Currency))
 		}
 	}
-	for _, p := range x.outcome.Rated.Priced {
+	for _, p := range x.priced {
 		if !onLine(p, l) {
 			continue
 		}

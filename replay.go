@@ -109,7 +109,8 @@ func (e *Engine) Replay(ctx context.Context, o ReplayOptions) (ReplayReport, err
 // A recomputed is a month as it comes out today, and what it was computed from.
 type recomputed struct {
 	documents []invoice.Document
-	evidence  string // blob
+	evidence  string            // blob
+	versions  map[string]string // of the objects that it was computed from
 }
 
 // replayMonth computes one issued month again.
@@ -144,7 +145,7 @@ func (e *Engine) replayMonth(ctx context.Context, v *view, rec store.Month) (Agr
 		}
 		return r, recomputed{}, nil
 	}
-	now := recomputed{as.outcome.Documents, as.evidence}
+	now := recomputed{as.outcome.Documents, as.evidence, as.computed.Versions}
 	counts := current(issued)
 	byHand, err := e.creditsByHand(ctx, rec)
 	if err != nil {
@@ -166,7 +167,7 @@ func (e *Engine) replayMonth(ctx context.Context, v *view, rec store.Month) (Agr
 			r.Lines[i].Cause = "credited by hand"
 		}
 	}
-	drafts, err := deltas(rec, issued, now.documents, "")
+	drafts, err := deltas(rec, issued, now, "")
 	var why *Error
 	switch {
 	case errors.As(err, &why):
@@ -290,7 +291,7 @@ func (e *Engine) correct(ctx context.Context, dir *directory, rec store.Month, n
 	}
 	var drafts []invoice.Document
 	if o.Apply == ApplyDelta {
-		drafts, err = deltas(rec, issued, now.documents, o.Reason)
+		drafts, err = deltas(rec, issued, now, o.Reason)
 	} else {
 		drafts, err = anew(rec, issued, now.documents, o.Reason)
 	}
@@ -367,10 +368,10 @@ func replacement(rec store.Month, issued, drafts []invoice.Document, d invoice.D
 
 // deltas drafts, for each buyer, one document over the differences between the month as issued,
 // net of corrections, and as it is now. Differences that come to 0.00 need none.
-func deltas(rec store.Month, issued, now []invoice.Document, reason string) ([]invoice.Document, error) {
+func deltas(rec store.Month, issued []invoice.Document, now recomputed, reason string) ([]invoice.Document, error) {
 	var out []invoice.Document
-	for _, buyer := range buyersOf(slices.Concat(issued, now)) {
-		own, is := ofBuyer(current(issued), buyer), ofBuyer(now, buyer)
+	for _, buyer := range buyersOf(slices.Concat(issued, now.documents)) {
+		own, is := ofBuyer(current(issued), buyer), ofBuyer(now.documents, buyer)
 		switch {
 		case len(own) == 0 && hasAmount(is[0]):
 			out = append(out, replacement(rec, issued, out, is[0], reason))
@@ -383,6 +384,7 @@ func deltas(rec store.Month, issued, now []invoice.Document, reason string) ([]i
 			if err != nil {
 				return nil, err
 			}
+			d.Versions = now.versions // the original's say what that was made of
 			if hasAmount(d) {
 				out = append(out, d)
 			}

@@ -86,7 +86,7 @@ func (c *checker) find(code, object, format string, args ...any) {
 
 // damaged names a row that cannot be read, by its first columns.
 func (c *checker) damaged(rows *sql.Rows, err error) {
-	object := c.table
+	object := []string{c.table}
 	if columns, e := rows.Columns(); e == nil {
 		cells := make([]any, len(columns))
 		to := make([]any, len(columns))
@@ -98,7 +98,7 @@ func (c *checker) damaged(rows *sql.Rows, err error) {
 				if b, ok := cell.([]byte); ok {
 					cell = string(b)
 				}
-				object += fmt.Sprintf("/%v", cell)
+				object = append(object, fmt.Sprint(cell))
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func (c *checker) damaged(rows *sql.Rows, err error) {
 	case "document":
 		code = FindingDocument
 	}
-	c.find(code, object, "cannot be read: %v", err)
+	c.find(code, strings.Join(object, "/"), "cannot be read: %v", err)
 }
 
 // keyColumns is how many of the first columns of what is read name a row.
