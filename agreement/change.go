@@ -202,7 +202,14 @@ func (c *Case) handOver(now time.Time) error {
 	}
 	c.Agreement.Billed = calendar.Window{From: from}
 	prev.Agreement.Billed.To = from.Add(-1)
-	c.Agreement.ServiceTerm.CommitmentEnd = CommitmentEnd(from)
+	term, before := &c.Agreement.ServiceTerm, prev.Agreement.ServiceTerm
+	term.CommitmentEnd = CommitmentEnd(from)
+	if c.keepsTerm() {
+		*term = before // what was committed goes over with the organisation
+	} else if o.Invited.Adopted && term.AcceptedAt.IsZero() {
+		term.AcceptedAt = before.AcceptedAt
+	}
+	c.Life.MinimumEnd = term.CommitmentEnd
 	if o.Invited.Adopted {
 		// One transfer: what it holds in AWS goes on under the new agreement. The old one keeps
 		// none of it, so that ending it takes nothing away.
@@ -211,9 +218,6 @@ func (c *Case) handOver(now time.Time) error {
 		prev.Life.Delivery, prev.Life.EndWanted = Delivery{Given: from}, false
 		prev.Life.BillingGroup, prev.Life.Relationship, prev.Life.Handshake = "", "", Term{}
 		prev.Life.TransferARN, prev.Life.Program = "", ""
-		if c.Agreement.ServiceTerm.AcceptedAt.IsZero() {
-			c.Agreement.ServiceTerm.AcceptedAt = prev.Agreement.ServiceTerm.AcceptedAt
-		}
 	}
 	if prev.Life.Status == Active || prev.Life.Status == Updating {
 		if err := prev.Life.move("end_fixed", now); err != nil {
@@ -223,6 +227,16 @@ func (c *Case) handOver(now time.Time) error {
 	c.emit(now, EventHandedOver, fmt.Sprintf("%s takes over from %s with %s", c.Agreement.ID, prev.Agreement.ID, from),
 		"from", prev.Agreement.ID, "month", from.String())
 	return nil
+}
+
+// keepsTerm says that nobody has accepted another service term than the one that the agreement
+// before had: AWS's is the same, and so is the commitment.
+func (c *Case) keepsTerm() bool {
+	prev := c.Previous
+	if prev == nil || c.Order == nil || !c.Order.Invited.Adopted || prev.Agreement.ServiceTerm.CommitmentEnd.IsZero() {
+		return false // another transfer, or nothing was committed, as with the legacy product
+	}
+	return c.Agreement.ServiceTerm.AcceptedAt.IsZero() || c.Life.Handshake.ID == prev.Life.Handshake.ID
 }
 
 // SetTerms takes new terms for the agreement, and tells the support portal when the option changes.

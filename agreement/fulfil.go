@@ -465,6 +465,9 @@ func (c *Case) termAccepted(now time.Time, h ChannelHandshake) {
 	}
 	c.offered(now, h)
 	c.Agreement.ServiceTerm.AcceptedAt = at
+	if c.keepsTerm() {
+		c.Agreement.ServiceTerm.CommitmentEnd = c.Previous.Agreement.ServiceTerm.CommitmentEnd
+	}
 	c.Life.Updated = now
 	if c.Order != nil {
 		c.Order.done(StepServiceTerm, now)
