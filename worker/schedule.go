@@ -228,8 +228,9 @@ func (s *Schedule) holding(ctx context.Context, t Task, f Firing, taken arrears.
 	working, stop := context.WithCancelCause(ctx)
 	var renewer sync.WaitGroup
 	renewer.Go(func() {
+		pause := s.Lease / 3
 		for {
-			if s.Clock.Wait(working, s.Clock.Now().Add(s.Lease/3)) != nil {
+			if s.Clock.Wait(working, s.Clock.Now().Add(pause)) != nil {
 				return
 			}
 			renewed := taken
@@ -240,7 +241,9 @@ func (s *Schedule) holding(ctx context.Context, t Task, f Firing, taken arrears.
 				stop(errLost)
 				return
 			case err == nil:
-				taken = kept
+				taken, pause = kept, s.Lease/3
+			default:
+				pause = s.Lease / 12 // the journal is away: soon again, before the lease is over
 			}
 		}
 	})
