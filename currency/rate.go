@@ -60,20 +60,24 @@ func (r Rate) WithMarkup(percent Decimal) Rate {
 }
 
 // quotient divides and rounds half to even to RatePlaces.
-func quotient(a, b Decimal) Decimal {
-	q, rest := a.QuoRem(b, RatePlaces) // q is cut toward zero, a = q*b + rest
+func quotient(a, b Decimal) Decimal { return PerUnit(a, b, RatePlaces) }
+
+// PerUnit returns amount / quantity, rounded half to even to so many places: a unit price, to be
+// shown. The quantity must not be 0.
+func PerUnit(amount, quantity Decimal, places int32) Decimal {
+	q, rest := amount.QuoRem(quantity, places) // q is cut toward zero, amount = q*quantity + rest
 	if rest.IsZero() {
 		return q
 	}
-	unit := MustParse("0.0000000001")
-	if a.Sign()*b.Sign() < 0 {
+	unit := MustParse("1").Shift(-places)
+	if amount.Sign()*quantity.Sign() < 0 {
 		unit = unit.Neg()
 	}
-	switch rest.Abs().Add(rest.Abs()).Cmp(b.Abs().Shift(-RatePlaces)) {
+	switch rest.Abs().Add(rest.Abs()).Cmp(quantity.Abs().Shift(-places)) {
 	case 1:
 		return q.Add(unit)
 	case 0:
-		if !q.Shift(RatePlaces).Mod(MustParse("2")).IsZero() {
+		if !q.Shift(places).Mod(MustParse("2")).IsZero() {
 			return q.Add(unit)
 		}
 	}

@@ -18,6 +18,7 @@ type batch struct {
 	cols  [numColumns]*vector // nil: the column is missing, or nobody wants it; maps are in maps
 	maps  [numColumns]*mapVector
 	parts []*vector // as layout.parts
+	tags  []*vector // as layout.tags
 	// describe gives the descriptions of the batch's rows, nil if the file has none. They are read
 	// only when asked for: few rows need them, and they are a large part of a file.
 	describe func() (*vector, error)

@@ -33,7 +33,49 @@ const (
 	colProductMap
 	colUsageType
 	colUsageStart
+
+	// The columns from here on are read for exports only: no charge depends on them.
+	colLineItem
+	colAccountName
+	colUsageEnd
+	colUsageAmount
+	colNormalizedAmount
+	colUnblendedRate
+	colZone
+	colResource
+	colPricingUnit
+	colPricingTerm
+	colPublicRate
+	colRateCode
+	colSKU
+	colRegionCode
+	colRegion
+	colFromRegionCode
+	colToRegionCode
+	colLocation
+	colFromLocation
+	colToLocation
+	colInstanceType
+	colInstanceFamily
+	colProductFamily
+	colSavingsPlan
+	colSavingsPlanEffective
+	colSavingsPlanTotal
+	colSavingsPlanUsed
+	colReservationEffective
+	colReservationUnusedUpfront
+	colReservationUnusedRecurring
+	colReservationUnits
+	colReservationNormalizedUnits
+	colReservationUnused
+	colReservationNormalizedUnused
+	colCapacity
+	colCapacityStatus
+	colTags
+	colCategories
 	numColumns
+
+	firstWide = colLineItem
 )
 
 // A kind is what the values of a column are.
@@ -77,6 +119,47 @@ var columns = [numColumns]struct {
 	colProductMap:      {"product", kindTextMap, false},
 	colUsageType:       {"line_item_usage_type", kindText, false},
 	colUsageStart:      {"line_item_usage_start_date", kindTime, false},
+
+	colLineItem:         {"identity_line_item_id", kindText, false},
+	colAccountName:      {"line_item_usage_account_name", kindText, false},
+	colUsageEnd:         {"line_item_usage_end_date", kindTime, false},
+	colUsageAmount:      {"line_item_usage_amount", kindMoney, false},
+	colNormalizedAmount: {"line_item_normalized_usage_amount", kindMoney, false},
+	colUnblendedRate:    {"line_item_unblended_rate", kindMoney, false},
+	colZone:             {"line_item_availability_zone", kindText, false},
+	colResource:         {"line_item_resource_id", kindText, false},
+	colPricingUnit:      {"pricing_unit", kindText, false},
+	colPricingTerm:      {"pricing_term", kindText, false},
+	colPublicRate:       {"pricing_public_on_demand_rate", kindMoney, false},
+	colRateCode:         {"pricing_rate_code", kindText, false},
+	colSKU:              {"product_sku", kindText, false},
+	colRegionCode:       {"product_region_code", kindText, false},
+	colRegion:           {"product_region", kindText, false},
+	colFromRegionCode:   {"product_from_region_code", kindText, false},
+	colToRegionCode:     {"product_to_region_code", kindText, false},
+	colLocation:         {"product_location", kindText, false},
+	colFromLocation:     {"product_from_location", kindText, false},
+	colToLocation:       {"product_to_location", kindText, false},
+	colInstanceType:     {"product_instance_type", kindText, false},
+	colInstanceFamily:   {"product_instance_family", kindText, false},
+	colProductFamily:    {"product_product_family", kindText, false},
+	colSavingsPlan:      {"savings_plan_savings_plan_a_r_n", kindText, false},
+
+	colSavingsPlanEffective:        {"savings_plan_savings_plan_effective_cost", kindMoney, false},
+	colSavingsPlanTotal:            {"savings_plan_total_commitment_to_date", kindMoney, false},
+	colSavingsPlanUsed:             {"savings_plan_used_commitment", kindMoney, false},
+	colReservationEffective:        {"reservation_effective_cost", kindMoney, false},
+	colReservationUnusedUpfront:    {"reservation_unused_amortized_upfront_fee_for_billing_period", kindMoney, false},
+	colReservationUnusedRecurring:  {"reservation_unused_recurring_fee", kindMoney, false},
+	colReservationUnits:            {"reservation_total_reserved_units", kindMoney, false},
+	colReservationNormalizedUnits:  {"reservation_total_reserved_normalized_units", kindMoney, false},
+	colReservationUnused:           {"reservation_unused_quantity", kindMoney, false},
+	colReservationNormalizedUnused: {"reservation_unused_normalized_unit_quantity", kindMoney, false},
+
+	colCapacity:       {"capacity_reservation_capacity_reservation_arn", kindText, false},
+	colCapacityStatus: {"capacity_reservation_capacity_reservation_status", kindText, false},
+	colTags:           {"resource_tags", kindTextMap, false},
+	colCategories:     {"cost_category", kindTextMap, false},
 }
 
 var columnsByName = func() map[string]column {
@@ -95,7 +178,18 @@ const partPrefix = "discount_"
 type layout struct {
 	at    [numColumns]int // index among the file's columns, -1 if it is missing
 	parts []partColumn    // ascending by key
+	tags  []tagColumn     // in the file's order; read for exports only
 }
+
+// A tagColumn states the value of one tag or cost category, the way legacy reports do.
+type tagColumn struct {
+	of  column // colTags or colCategories
+	key string // "user_team"
+	at  int
+}
+
+// tagPrefixes begin the names of tag columns.
+var tagPrefixes = map[column]string{colTags: "resource_tags_", colCategories: "cost_category_"}
 
 // A partColumn is a column that states one kind of discount.
 type partColumn struct {
@@ -105,7 +199,13 @@ type partColumn struct {
 
 // bind finds the columns by their names. It is an error when a required one is missing, or when
 // two columns have the name of one that is read: nobody could say which of them is the money.
-func bind(names []string) (layout, error) {
+func bind(names []string) (layout, error) { return bindColumns(names, false) }
+
+// bindWide finds the columns that are read for exports, too. Two columns of one name that no
+// charge depends on are no error: the first one counts.
+func bindWide(names []string) (layout, error) { return bindColumns(names, true) }
+
+func bindColumns(names []string, wide bool) (layout, error) {
 	l := layout{}
 	for i := range l.at {
 		l.at[i] = -1
@@ -113,12 +213,21 @@ func bind(names []string) (layout, error) {
 	var twice []string
 	for i, name := range names {
 		name = normal(name)
-		if c, ok := columnsByName[name]; ok {
-			if l.at[c] >= 0 {
+		if c, ok := columnsByName[name]; ok && (wide || c < firstWide) {
+			if l.at[c] >= 0 && c < firstWide {
 				twice = append(twice, name)
 			}
-			l.at[c] = i
+			if l.at[c] < 0 || c < firstWide {
+				l.at[c] = i
+			}
 			continue
+		}
+		if wide {
+			for of, prefix := range tagPrefixes {
+				if key, ok := strings.CutPrefix(name, prefix); ok && key != "" {
+					l.tags = append(l.tags, tagColumn{of, key, i})
+				}
+			}
 		}
 		key, ok := strings.CutPrefix(name, partPrefix)
 		if !ok || key == "total_discount" {

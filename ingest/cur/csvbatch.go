@@ -29,6 +29,12 @@ func (r *csvReader) next(b *batch) error {
 	for i := range b.parts {
 		b.parts[i] = cleared(b.parts[i], kindMoney)
 	}
+	for len(b.tags) < len(r.layout.tags) {
+		b.tags = append(b.tags, nil)
+	}
+	for i := range b.tags {
+		b.tags[i] = cleared(b.tags[i], kindText)
+	}
 	for b.n < batchRows {
 		fields, err := r.rows.next()
 		if err == io.EOF {
@@ -49,6 +55,11 @@ func (r *csvReader) next(b *batch) error {
 		for i, p := range r.layout.parts {
 			if err := b.parts[i].setText(kindMoney, b.n, fields[p.at]); err != nil {
 				return atCell(row, partPrefix+p.key, err)
+			}
+		}
+		for i, g := range r.layout.tags {
+			if err := b.tags[i].setText(kindText, b.n, fields[g.at]); err != nil {
+				return atCell(row, g.key, err)
 			}
 		}
 		b.n++

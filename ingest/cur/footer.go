@@ -63,6 +63,7 @@ type metadata struct {
 	keys   [numColumns]*leaf // of maps
 	values [numColumns]*leaf
 	parts  []*leaf // as layout.parts
+	tags   []*leaf // as layout.tags
 	groups []rowGroup
 	wanted map[int]*leaf // by index
 }
@@ -81,8 +82,11 @@ type chunkMeta struct {
 	codec       int64
 }
 
-// readFooter reads and checks a file's footer.
-func readFooter(c ingest.Content, size int64) (*metadata, error) {
+// readFooter reads and checks a file's footer, for the columns that charges depend on.
+func readFooter(c ingest.Content, size int64) (*metadata, error) { return readFooterFor(c, size, bind) }
+
+// readFooterFor reads and checks a file's footer, for the columns that bind finds.
+func readFooterFor(c ingest.Content, size int64, bind func(names []string) (layout, error)) (*metadata, error) {
 	if size < 12 {
 		return nil, errors.New("not a parquet file: too short")
 	}
@@ -110,7 +114,7 @@ func readFooter(c ingest.Content, size int64) (*metadata, error) {
 		case err != nil:
 			t.fail()
 		case id == 2 && typ == thriftList:
-			err = m.readSchema(t)
+			err = m.readSchema(t, bind)
 			schema = true
 		case id == 3 && typ == thriftI64:
 			rows = t.int()

@@ -38,6 +38,7 @@ type groupReader struct {
 	keys   [numColumns]*cursor
 	values [numColumns]*cursor
 	parts  []*cursor
+	tags   []*cursor
 	lazy   bool // descriptions are read only when asked for
 
 	behind int // rows of the descriptions that were passed over
@@ -89,6 +90,9 @@ func openGroup(c ingest.Content, m *metadata, g rowGroup, want columnSet, parts,
 		for _, l := range m.parts {
 			r.parts = append(r.parts, open(l, kindMoney))
 		}
+	}
+	for _, l := range m.tags {
+		r.tags = append(r.tags, open(l, kindText))
 	}
 	if err != nil {
 		return nil, firstOf(err, r.close())
@@ -144,6 +148,14 @@ func (r *groupReader) next(b *batch) error {
 	b.parts = b.parts[:len(r.parts)]
 	for i, cur := range r.parts {
 		if err := r.fill(&b.parts[i], cur, n); err != nil {
+			return r.wrap(b, cur, err)
+		}
+	}
+	for len(b.tags) < len(r.tags) {
+		b.tags = append(b.tags, nil)
+	}
+	for i, cur := range r.tags {
+		if err := r.fill(&b.tags[i], cur, n); err != nil {
 			return r.wrap(b, cur, err)
 		}
 	}

@@ -22,7 +22,7 @@ type schemaNode struct {
 // legacy reports have a column for each.
 const maxSchema = 20_000
 
-func (m *metadata) readSchema(t *compact) error {
+func (m *metadata) readSchema(t *compact, bind func(names []string) (layout, error)) error {
 	var flat []*schemaNode
 	t.list(func(typ byte) {
 		if typ != thriftStruct || len(flat) >= maxSchema {
@@ -74,6 +74,17 @@ func (m *metadata) readSchema(t *compact) error {
 			return atType(partPrefix+p.key, err)
 		}
 		m.parts = append(m.parts, leaf)
+	}
+	for _, g := range l.tags {
+		n := root.nodes[g.at]
+		if !n.typed {
+			return atCell(0, n.name, errors.New("is a group of columns"))
+		}
+		leaf, err := m.want(n, n, nil, n.name, kindText)
+		if err != nil {
+			return atCell(0, n.name, err)
+		}
+		m.tags = append(m.tags, leaf)
 	}
 	return nil
 }

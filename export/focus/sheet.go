@@ -1,0 +1,150 @@
+package focus
+
+// sheetRows is how many rows are gathered by column before they are written: a row group.
+const sheetRows = 1 << 16
+
+// slots gives each column its place among those of its sort: texts, numbers, times.
+var slots, numTexts, numNumbers, numTimes = func() (at [numColumns]int, texts, numbers, times int) {
+	for c := range numColumns {
+		n := &texts
+		switch k := columns[c].kind; {
+		case k == kindTime:
+			n = &times
+		case k.decimal():
+			n = &numbers
+		}
+		at[c] = *n
+		*n++
+	}
+	return at, texts, numbers, times
+}()
+
+// A sheet holds rows by column. Texts are kept once each: a row has their ids.
+type sheet struct {
+	serial int // tells sheets apart, whose ids differ
+	rows   int
+	texts  []texts
+	nums   []nums
+	times  [][]int64 // microseconds since 1970 UTC
+}
+
+// none is the id of NULL.
+const none = int32(-1)
+
+// texts is a column of texts.
+type texts struct {
+	ids    []int32
+	values []string
+	index  map[string]int32
+}
+
+// nums is a column of numbers; NULL where has is false.
+type nums struct {
+	values []number
+	has    []bool
+}
+
+func newSheet() *sheet {
+	s := &sheet{texts: make([]texts, numTexts), nums: make([]nums, numNumbers), times: make([][]int64, numTimes)}
+	for i := range s.texts {
+		s.texts[i] = texts{make([]int32, sheetRows), nil, map[string]int32{}}
+	}
+	for i := range s.nums {
+		s.nums[i] = nums{make([]number, sheetRows), make([]bool, sheetRows)}
+	}
+	for i := range s.times {
+		s.times[i] = make([]int64, sheetRows)
+	}
+	return s
+}
+
+// reset makes the sheet empty; ids are given anew.
+func (s *sheet) reset(serial int) {
+	s.serial, s.rows = serial, 0
+	for i := range s.texts {
+		s.texts[i].values = s.texts[i].values[:0]
+		clear(s.texts[i].index)
+	}
+}
+
+// id returns the id of a text in the column, a new one if need be. The empty text is NULL.
+func (s *sheet) id(c column, value []byte) int32 {
+	if len(value) == 0 {
+		return none
+	}
+	t := &s.texts[slots[c]]
+	if columns[c].kind != kindID {
+		if id, ok := t.index[string(value)]; ok {
+			return id
+		}
+	}
+	id := int32(len(t.values)) //nolint:gosec // at most the rows of a sheet
+	v := string(value)
+	t.values = append(t.values, v)
+	if columns[c].kind != kindID {
+		t.index[v] = id
+	}
+	return id
+}
+
+// cells are the values of a row to be written: ids of texts, numbers, times. What is not set is NULL.
+type cells struct {
+	sheet *sheet
+	texts []int32
+	nums  []number
+	has   []bool
+	times []int64
+}
+
+func newCells(s *sheet) *cells {
+	c := &cells{s, make([]int32, numTexts), make([]number, numNumbers), make([]bool, numNumbers), make([]int64, numTimes)}
+	c.clear()
+	return c
+}
+
+func (r *cells) clear() {
+	for i := range r.texts {
+		r.texts[i] = none
+	}
+	clear(r.has)
+}
+
+// copy takes over all values of another row.
+func (r *cells) copy(o *cells) {
+	copy(r.texts, o.texts)
+	copy(r.nums, o.nums)
+	copy(r.has, o.has)
+	copy(r.times, o.times)
+}
+
+func (r *cells) setText(c column, v string) { r.texts[slots[c]] = r.sheet.id(c, []byte(v)) }
+
+func (r *cells) setID(c column, id int32) { r.texts[slots[c]] = id }
+
+func (r *cells) null(c column) { r.texts[slots[c]] = none }
+
+func (r *cells) setTime(c column, seconds int64) { r.times[slots[c]] = seconds * 1_000_000 }
+
+func (r *cells) setNumber(c column, n number) { r.nums[slots[c]], r.has[slots[c]] = n, true }
+
+// setCosts sets all costs of a row that neither covers nor is covered, and has no prices.
+func (r *cells) setCosts(n number) {
+	for _, c := range []column{cBilledCost, cEffectiveCost, cListCost, cContractedCost} {
+		r.setNumber(c, n)
+	}
+}
+
+// add adds a row to the sheet, which must have room.
+func (s *sheet) add(r *cells) {
+	i := s.rows
+	for c, id := range r.texts {
+		s.texts[c].ids[i] = id
+	}
+	for c := range r.nums {
+		s.nums[c].values[i], s.nums[c].has[i] = r.nums[c], r.has[c]
+	}
+	for c, t := range r.times {
+		s.times[c][i] = t
+	}
+	s.rows++
+}
