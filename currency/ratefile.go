@@ -11,6 +11,7 @@ import (
 	"io"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,15 +33,15 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
 }
 
-const ratesHint = "what is read: the ECB's eurofxref-hist.csv, eurofxref.csv or their zip, or a CSV with the columns source,from,to,date,rate"
+const ratesHint = "what is read: the ECB's eurofxref files (CSV, XML, or the zip of either), its data portal's CSV, or a CSV with the columns source,from,to,date,rate"
 
 // maxRates bounds an unpacked file of rates; the ECB's, since 1999, has less than 2 MB.
 const maxRates = 64 << 20
 
-// ParseRates reads a file of published rates, whose name serves for errors: the ECB's
-// eurofxref-hist.csv or eurofxref.csv, the zip that either comes in, or a CSV with the header
-// source,from,to,date,rate, in which one unit of from is rate units of to. Every rate gets the
-// SHA-256 of data as its digest. Any error is a *FileError, and then there are no rates.
+// ParseRates reads a file of published rates, whose name serves for errors and which is known by
+// its content: the ECB's eurofxref files as CSV or XML, the zip that they come in, the CSV of the
+// ECB's data portal, or a CSV with the header source,from,to,date,rate, in which one unit of from
+// is rate units of to. Every rate gets the SHA-256 of data as its digest. Any error is a *FileError, and then there are no rates.
 func ParseRates(name string, data []byte) ([]Rate, error) {
 	sum := sha256.Sum256(data)
 	f := &rateFile{name: name, digest: "sha256:" + hex.EncodeToString(sum[:]), seen: map[string]int{}}
@@ -50,17 +51,22 @@ func ParseRates(name string, data []byte) ([]Rate, error) {
 			return nil, err
 		}
 	}
-	return f.read(bytes.TrimPrefix(data, []byte("\ufeff")))
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if bytes.HasPrefix(bytes.TrimSpace(data[:min(len(data), 512)]), []byte("<")) {
+		return f.readXML(data)
+	}
+	return f.read(data)
 }
 
 type rateFile struct {
 	name, digest string
 	csv          *csv.Reader
+	pos          func(field int) (line, column int) // of what was read last
 	rates        []Rate
 	seen         map[string]int // source, pair and date, to the line
 }
 
-// unpack returns the one CSV in a zip.
+// unpack returns the one CSV or XML in a zip.
 func (f *rateFile) unpack(data []byte) ([]byte, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -68,16 +74,16 @@ func (f *rateFile) unpack(data []byte) ([]byte, error) {
 	}
 	var found *zip.File
 	for _, file := range z.File {
-		if path.Ext(file.Name) != ".csv" {
+		if ext := path.Ext(file.Name); ext != ".csv" && ext != ".xml" {
 			continue
 		}
 		if found != nil {
-			return nil, &FileError{File: f.name, Text: "more than one CSV in it", Hint: ratesHint}
+			return nil, &FileError{File: f.name, Text: "more than one file of rates in it", Hint: ratesHint}
 		}
 		found = file
 	}
 	if found == nil {
-		return nil, &FileError{File: f.name, Text: "no CSV in it", Hint: ratesHint}
+		return nil, &FileError{File: f.name, Text: "no CSV or XML in it", Hint: ratesHint}
 	}
 	f.name += "/" + found.Name
 	r, err := found.Open()
@@ -100,6 +106,7 @@ func (f *rateFile) read(text []byte) ([]Rate, error) {
 	f.csv.Comment = '#'
 	f.csv.TrimLeadingSpace = true
 	f.csv.FieldsPerRecord = -1
+	f.pos = f.csv.FieldPos
 	header, err := f.next()
 	if err != nil {
 		return nil, err
@@ -109,6 +116,10 @@ func (f *rateFile) read(text []byte) ([]Rate, error) {
 	case header == nil:
 		return nil, &FileError{File: f.name, Text: "empty", Hint: ratesHint}
 	case strings.Join(header, ",") == "source,from,to,date,rate":
+	case header[0] == "KEY" && slices.Contains(header, "OBS_VALUE"):
+		if row, err = f.sdmxRow(header); err != nil {
+			return nil, err
+		}
 	case header[0] == "Date" && len(header) > 1:
 		for i, c := range header[1:] {
 			if !codeForm.MatchString(c) && c != "" {
@@ -160,7 +171,7 @@ func (f *rateFile) next() ([]string, error) {
 
 // at is an error at a field of the record that was read last.
 func (f *rateFile) at(field int, text, hint string) error {
-	line, column := f.csv.FieldPos(field)
+	line, column := f.pos(field)
 	return &FileError{File: f.name, Line: line, Column: column, Text: text, Hint: hint}
 }
 
@@ -220,7 +231,7 @@ func (f *rateFile) add(field int, r Rate, value string) error {
 	if v.Sign() <= 0 || !v.Equal(v.Truncate(RatePlaces)) {
 		return f.at(field, fmt.Sprintf("not a rate: %s", value), fmt.Sprintf("more than 0, at most %d decimal places", RatePlaces))
 	}
-	line, _ := f.csv.FieldPos(field)
+	line, _ := f.pos(field)
 	key := r.Source + string(r.From) + string(r.To) + r.Date.String()
 	if first, ok := f.seen[key]; ok {
 		return f.at(field, fmt.Sprintf("a second rate from %s to %s on %s, the first is in line %d", r.From, r.To, r.Date, first), "")

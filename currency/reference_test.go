@@ -4,7 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,11 +182,37 @@ func TestParseRates(t *testing.T) {
 		"2022-12-30,1.0666,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,0.9847,N/A,N/A,7.5365,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,\n"
 	const daily = "Date, USD, JPY, \n31 March 2026, 1.1498, 183.39, \n"
 	const own = "# the authority's page of 2026-04-01\nsource,from,to,date,rate\nbazg,USD,CHF,2026-03-31,0.80125\n"
+	const envelope = `<?xml version="1.0" encoding="UTF-8"?>
+<gesmes:Envelope xmlns:gesmes="http://www.gesmes.org/xml/2002-08-01" xmlns="http://www.ecb.int/vocabulary/2002-08-01/eurofxref">
+	<gesmes:subject>Reference rates</gesmes:subject>
+	<Cube>
+		<Cube time='2026-03-31'>
+			<Cube currency='USD' rate='1.1498'/>
+			<Cube currency='CYP' rate='0.5853'/>
+			<Cube currency='JPY' rate='183.39'/>
+		</Cube>%s
+	</Cube>
+</gesmes:Envelope>`
+	xmlDaily := fmt.Sprintf(envelope, "")
+	xmlHist := fmt.Sprintf(envelope, `<Cube time="2026-03-30"><Cube currency="USD" rate="1.1484"/></Cube>`)
+	const portal = "KEY,FREQ,CURRENCY,CURRENCY_DENOM,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE,OBS_STATUS,TITLE\n" +
+		"EXR.D.USD.EUR.SP00.A,D,USD,EUR,SP00,A,2026-03-31,1.1498,A,\"US dollar/Euro, daily\"\n" +
+		"EXR.D.USD.EUR.SP00.A,D,USD,EUR,SP00,A,2026-04-03,,H,\"US dollar/Euro, daily\"\n" +
+		"EXR.D.CYP.EUR.SP00.A,D,CYP,EUR,SP00,A,2007-12-31,0.5853,A,Cyprus pound\n" +
+		"EXR.D.JPY.EUR.SP00.A,D,JPY,EUR,SP00,A,2026-03-31,183.39,A,Yen\n"
+	day := []string{"ecb EUR/USD 2026-03-31 1.1498", "ecb EUR/JPY 2026-03-31 183.39"}
 	tests := []struct {
 		name string
 		data []byte
 		want []string
 	}{
+		{"daily XML", []byte(xmlDaily), day},
+		{"history as XML, with a byte order mark", []byte("\ufeff\n" + xmlHist), append(slices.Clone(day), "ecb EUR/USD 2026-03-30 1.1484")},
+		{"XML in a zip", zipped(t, map[string]string{"eurofxref-hist.xml": xmlDaily, "readme.txt": ""}), day},
+		{"the data portal's CSV", []byte(portal), day},
+		{"empty cells", []byte("Date, USD ,JPY,\n 2026-03-31 , 1.1498 ,,\n"), day[:1]},
+		{"a source of the longest name, years at both ends", []byte("source,from,to,date,rate\na23456789012345678901234567890_,USD,CHF,1990-01-01,0.8\nz,USD,CHF,2199-12-31,0.1234567891\n"),
+			[]string{"a23456789012345678901234567890_ USD/CHF 1990-01-01 0.8", "z USD/CHF 2199-12-31 0.1234567891"}},
 		{"history", []byte(hist), []string{"ecb EUR/USD 2026-03-31 1.1498", "ecb EUR/JPY 2026-03-31 183.39", "ecb EUR/USD 2026-03-30 1.1484", "ecb EUR/JPY 2026-03-30 183.41", "ecb EUR/BGN 2026-03-30 1.9558"}},
 		{"the history's own header, with withdrawn currencies", []byte(published), []string{"ecb EUR/USD 2022-12-30 1.0666", "ecb EUR/CHF 2022-12-30 0.9847"}},
 		{"daily", []byte(daily), []string{"ecb EUR/USD 2026-03-31 1.1498", "ecb EUR/JPY 2026-03-31 183.39"}},
@@ -242,8 +270,27 @@ func TestParseRatesErrors(t *testing.T) {
 		{"to itself", "source,from,to,date,rate\necb,EUR,EUR,2026-03-31,1\n", "f.csv:2:9: a rate from EUR to itself"},
 		{"a monthly rate in the middle of a month", "source,from,to,date,rate\nhmrc,GBP,USD,2026-03-31,1.25\n", "f.csv:2:14: HM Revenue & Customs (hmrc) publishes one rate a month, to be dated with its first day"},
 		{"not CSV", "Date,USD\n2026-03-31,\"1.1\n", `f.csv:2:17: not CSV: extraneous or missing " in quoted-field`},
-		{"two files in a zip", string(zipped(t, map[string]string{"a.csv": "Date,USD\n", "b.csv": "Date,USD\n"})), "f.csv: more than one CSV in it"},
-		{"no CSV in a zip", string(zipped(t, map[string]string{"a.txt": ""})), "f.csv: no CSV in it"},
+		{"two files in a zip", string(zipped(t, map[string]string{"a.csv": "Date,USD\n", "b.csv": "Date,USD\n"})), "f.csv: more than one file of rates in it"},
+		{"no CSV in a zip", string(zipped(t, map[string]string{"a.txt": ""})), "f.csv: no CSV or XML in it"},
+		{"another XML", "<html><body/></html>", "f.csv:1:7: not the ECB's file of rates: it begins with <html>"},
+		{"XML without rates", "<Envelope><Cube/></Envelope>", "f.csv: no rates in it"},
+		{"XML that is cut off", "<Envelope>\n<Cube time='2026-03-31'>\n<Cube currency='USD' rate='1.1'", "f.csv:3:32: not XML: XML syntax error on line 3: unexpected EOF"},
+		{"XML: a rate without a day", "<Envelope>\n<Cube currency='USD' rate='1.1'/></Envelope>", "f.csv:2:34: a rate without a day"},
+		{"XML: a day that is none", "<Envelope><Cube time='31.3.2026'/></Envelope>", `f.csv:1:35: not a date, want YYYY-MM-DD: "31.3.2026"`},
+		{"XML: no currency", "<Envelope><Cube time='2026-03-31'><Cube currency='Dollar' rate='1.1'/></Cube></Envelope>", `f.csv:1:71: not an ISO 4217 currency code: "Dollar"`},
+		{"XML: no rate", "<Envelope><Cube time='2026-03-31'><Cube currency='USD'/></Cube></Envelope>", `f.csv:1:57: not a number: ""`},
+		{"XML: a day twice", "<Envelope><Cube time='2026-03-31'><Cube currency='USD' rate='1'/>\n<Cube currency='USD' rate='2'/></Cube></Envelope>", "f.csv:2:32: a second rate from EUR to USD on 2026-03-31, the first is in line 1"},
+		{"the portal's monthly series", "KEY,FREQ,CURRENCY,CURRENCY_DENOM,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE\nEXR.M.USD.EUR.SP00.A,M,USD,EUR,SP00,A,2026-03,1.15\n", `f.csv:2:22: not a daily euro reference rate: FREQ is "M"`},
+		{"the portal's other series", "KEY,FREQ,CURRENCY,CURRENCY_DENOM,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE\nEXR.D.USD.EUR.SP00.A,D,USD,CHF,SP00,A,2026-03-31,1.15\n", `f.csv:2:28: not a daily euro reference rate: CURRENCY_DENOM is "CHF"`},
+		{"the portal's CSV without a column", "KEY,FREQ,CURRENCY,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE\n", "f.csv:1:1: the ECB data portal's CSV has no column CURRENCY_DENOM"},
+		{"the portal: not a number", "KEY,FREQ,CURRENCY,CURRENCY_DENOM,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE\nEXR.D.USD.EUR.SP00.A,D,USD,EUR,SP00,A,2026-03-31,x\n", `f.csv:2:50: not a number: "x"`},
+		{"a source of a fixed rate", "source,from,to,date,rate\nfixed,USD,EUR,2026-03-31,0.9\n", `f.csv:2:1: not a source of published rates: "fixed"`},
+		{"a source of no rate", "source,from,to,date,rate\nsame,USD,EUR,2026-03-31,0.9\n", `f.csv:2:1: not a source of published rates: "same"`},
+		{"a source that is no name", "source,from,to,date,rate\nECB,USD,EUR,2026-03-31,0.9\n", `f.csv:2:1: not a source of published rates: "ECB"`},
+		{"a currency that is none", "source,from,to,date,rate\necb,EUR,XXQ,2026-03-31,0.9\n", `f.csv:2:9: not an ISO 4217 currency code: "XXQ"`},
+		{"before there were euros", "Date,USD\n1989-12-31,1.1\n", `f.csv:2:1: not a date, want YYYY-MM-DD: "1989-12-31"`},
+		{"after all days", "Date,USD\n2200-01-01,1.1\n", `f.csv:2:1: not a date, want YYYY-MM-DD: "2200-01-01"`},
+		{"a header of one column", "Date\n2026-03-31\n", "f.csv:1:1: not a file of rates: its header is Date"},
 		{"half a zip", "PK\x03\x04....", "f.csv: not a zip: zip: not a valid zip file"},
 	}
 	for _, tt := range tests {
@@ -260,6 +307,8 @@ func TestParseRatesErrors(t *testing.T) {
 func FuzzParseRates(f *testing.F) {
 	f.Add([]byte("Date,USD,JPY,\n2026-03-31,1.1498,N/A,\n"))
 	f.Add([]byte("source,from,to,date,rate\nbazg,USD,CHF,2026-03-31,0.80125\n"))
+	f.Add([]byte("<Envelope><Cube><Cube time='2026-03-31'><Cube currency='USD' rate='1.1'/></Cube></Cube></Envelope>"))
+	f.Add([]byte("KEY,FREQ,CURRENCY,CURRENCY_DENOM,EXR_TYPE,EXR_SUFFIX,TIME_PERIOD,OBS_VALUE\nk,D,USD,EUR,SP00,A,2026-03-31,1.1\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rates, err := ParseRates("f", data)
 		if err != nil {

@@ -29,13 +29,14 @@ func (a *app) ratesImportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "import [FILE|URL]",
 		Short: "Keep the published rates of a file",
-		Long: `Keep the published rates of a file (docs/RATES.md): the ECB's eurofxref-hist.csv or
-eurofxref.csv, the zip that they come in, or a CSV with the columns
+		Long: `Keep the published rates of a file (docs/RATES.md): the ECB's eurofxref files, as CSV or
+XML or in a zip, the CSV of the ECB's data portal, or a CSV with the columns
 source,from,to,date,rate, for rates of other authorities.
 
 Without an argument the file is fetched from the URL in ARREARS_RATES_URL. Importing a
 file again changes nothing.`,
 		Example: `  arrears rates import eurofxref-hist.zip
+  arrears rates import eurofxref-daily.xml
   arrears rates import bazg-2026-03.csv`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
