@@ -14,6 +14,7 @@ import (
 // fail.
 type fakeAWS struct {
 	now       time.Time
+	skew      time.Duration          // how far its clock is ahead of the program's
 	accounts  map[AccountID]*fakeOrg // management accounts
 	transfers []*ResponsibilityTransfer
 	groups    []BillingGroup

@@ -53,6 +53,8 @@ type story struct {
 func model(t *rapid.T) {
 	s := &story{T: t, start: date("2026-03-02 09:00")}
 	s.w = newWorld(t, s.start)
+	s.w.aws.skew = rapid.SampledFrom([]time.Duration{0, 5 * time.Second, -5 * time.Second, 8 * time.Minute, -8 * time.Minute}).Draw(t, "skew")
+	s.w.at(s.start)
 	s.w.settle = func(a *Agreement) bool {
 		win, ok := a.Window()
 		return ok && !win.To.IsZero() && !s.w.now.Before(win.To.End().AddDate(0, 0, 7))

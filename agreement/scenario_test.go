@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -392,6 +393,11 @@ func (w *world) runAWS(rest []string, args map[string]string) error {
 	}
 	t := w.aws.latest(account)
 	switch rest[0] {
+	case "skew": // AWS's clock is ahead of ours
+		d, err := time.ParseDuration(rest[1])
+		w.aws.skew = d
+		w.at(w.now)
+		return err
 	case "lost-invitation": // the order's invitation arrives at AWS, and AWS's answer nowhere
 		_, err := w.aws.InviteTransfer(w.t.Context(), testPayer, Invitation{Account: account, Start: NextStart(w.now), Name: "Transfer Billing"})
 		return err

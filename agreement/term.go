@@ -27,16 +27,24 @@ const (
 	maxTermDays = 365
 )
 
+// AWS checks days and months by its own clock, from which ours may differ: every bound that it
+// checks is kept away from by clockMargin. What it refuses all the same is asked for once more with
+// dayMargin, before a person is.
+const (
+	clockMargin = 10 * time.Minute
+	dayMargin   = 25 * time.Hour
+)
+
 // TermEnd returns the end of the commitment that AWS is asked for: the beginning of the last day
 // of the minimum term, so that the transfer can still be ended with that month, but no later than
-// 365 days from now and no earlier than 60.
-func TermEnd(commitment calendar.Date, now time.Time) time.Time {
+// 365 days from now and no earlier than 60, and within a margin of both.
+func TermEnd(commitment calendar.Date, now time.Time, margin time.Duration) time.Time {
 	now = now.UTC().Truncate(time.Second)
 	end := commitment.Time()
-	if latest := now.AddDate(0, 0, maxTermDays); end.After(latest) {
+	if latest := now.AddDate(0, 0, maxTermDays).Add(-margin); end.After(latest) {
 		end = latest
 	}
-	if earliest := now.AddDate(0, 0, minTermDays); end.Before(earliest) {
+	if earliest := now.AddDate(0, 0, minTermDays).Add(margin); end.Before(earliest) {
 		end = earliest
 	}
 	return end

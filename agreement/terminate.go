@@ -73,7 +73,8 @@ func (c *Case) wantEnd(now time.Time) (Request, error) {
 	if c.Life.Status == Terminating { // the customer was faster
 		return nil, c.phase("ended", now)
 	}
-	if calendar.MonthOf(now).Before(o.End) || now.Before(c.awsTermEnd()) {
+	// Asked at the very beginning of the month, AWS could still be in the one before, and end that.
+	if calendar.MonthOf(now.Add(-clockMargin)).Before(o.End) || now.Add(-clockMargin).Before(c.awsTermEnd()) {
 		return nil, errWait
 	}
 	id := c.Agreement.Transfer.ID

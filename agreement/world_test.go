@@ -75,7 +75,7 @@ func newWorld(t reporter, now time.Time) *world {
 }
 
 func (w *world) at(now time.Time) {
-	w.now, w.aws.now = now, now
+	w.now, w.aws.now = now, now.Add(w.aws.skew)
 	w.aws.expire()
 }
 

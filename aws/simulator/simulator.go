@@ -60,6 +60,9 @@ type Settings struct {
 	// StaleInvitations makes a new invitation fail while an expired, declined or canceled one
 	// from the same account exists (domain.md R28).
 	StaleInvitations bool `json:"stale_invitations"`
+	// SkewSeconds is how far AWS's clock is ahead of the one that SetClock sets: AWS checks days and
+	// months by its own.
+	SkewSeconds int `json:"skew_seconds"`
 	// SkipSignatures accepts any secret.
 	SkipSignatures bool `json:"skip_signatures"`
 }
@@ -110,7 +113,9 @@ func (s *Simulator) Now() time.Time {
 	return s.now()
 }
 
-func (s *Simulator) now() time.Time { return s.clock().UTC() }
+func (s *Simulator) now() time.Time {
+	return s.clock().UTC().Add(time.Duration(s.settings.SkewSeconds) * time.Second)
+}
 
 // id returns a new id: the prefix and n characters.
 func (s *Simulator) id(prefix string, n int) string {
