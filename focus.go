@@ -169,6 +169,5 @@ func (e *Engine) focusRows(ctx context.Context, a *agreement.Agreement, v Eviden
 
 // WriteFocus writes a month's Cost and Usage.
 func (e *Engine) WriteFocus(ctx context.Context, w io.Writer, f FocusMonth, o focus.Options, format focus.Format) (focus.Summary, error) {
-	s, err := focus.Write(ctx, w, f.Month, f.rows, o, format)
-	return s, err
+	return focus.Write(ctx, w, f.Month, f.rows, o, format)
 }

@@ -1,24 +1,28 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/arrears-billing/arrears"
+	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/export/focus"
 )
 
 func (a *app) exportCommand() *cobra.Command {
-	var month, out string
+	var month, out, version, format, identity string
 	var agreements []string
 	c := &cobra.Command{
-		Use: "export KIND --month M -o DIR", Short: "Write a month for other systems: postings", Args: cobra.ExactArgs(1),
+		Use: "export KIND --month M -o DIR", Short: "Write a month for other systems: focus, postings", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := a.month("month", month)
 			if err != nil {
@@ -29,6 +33,14 @@ func (a *app) exportCommand() *cobra.Command {
 				return errors.New("export needs a month and a folder: --month M -o DIR")
 			}
 			return a.with(cmd, reads, func(e *arrears.Engine) error {
+				if args[0] != "postings" {
+					o, err := datasetOptions(args[0], m, agreements, version, format, identity)
+					if err != nil {
+						a.ran = false
+						return err
+					}
+					return a.publish(cmd.Context(), e, out, o)
+				}
 				files, err := e.Export(cmd.Context(), args[0], m, agreements)
 				if err != nil {
 					return err
@@ -54,11 +66,67 @@ func (a *app) exportCommand() *cobra.Command {
 	c.Flags().StringVar(&month, "month", "", "`YYYY-MM`")
 	c.Flags().StringArrayVar(&agreements, "agreement", nil, "only this `ID`; may be given more than once")
 	c.Flags().StringVarP(&out, "output", "o", "", "`DIR` to write into")
+	c.Flags().StringVar(&version, "focus", "", "`1.2` or 1.4 (default both)")
+	c.Flags().StringVar(&format, "format", "parquet", "parquet or csv (gzipped)")
+	c.Flags().StringVar(&identity, "identity", "msp", "msp or resale: who provides what the seller invoices")
 	return c
 }
 
-// writeFile writes a whole file or none: a failure leaves what was there.
-func writeFile(path string, data []byte) (err error) {
+// datasetOptions reads the flags of an export that is a dataset.
+func datasetOptions(kind string, m calendar.Month, agreements []string, version, format, identity string) (arrears.DatasetOptions, error) {
+	o := arrears.DatasetOptions{
+		Kind: kind, Month: m, Agreements: agreements,
+		Versions: focus.Versions, Format: focus.Format(format), Identity: focus.Identity(identity),
+	}
+	if version != "" {
+		o.Versions = []focus.Version{focus.Version(version)}
+	}
+	switch {
+	case !slices.Contains(focus.Versions, o.Versions[0]):
+		return o, fmt.Errorf("--focus is 1.2 or 1.4, not %q", version)
+	case o.Format != focus.Parquet && o.Format != focus.CSV:
+		return o, fmt.Errorf("--format is parquet or csv, not %q", format)
+	case o.Identity != focus.MSP && o.Identity != focus.Resale:
+		return o, fmt.Errorf("--identity is msp or resale, not %q", identity)
+	}
+	return o, nil
+}
+
+// publish writes datasets into a folder and says what was written.
+func (a *app) publish(ctx context.Context, e *arrears.Engine, dir string, o arrears.DatasetOptions) error {
+	p, err := e.Publish(ctx, folder(dir), o)
+	if err != nil {
+		return err
+	}
+	for i := range p.Files {
+		p.Files[i].Path = filepath.Join(dir, filepath.FromSlash(p.Files[i].Path))
+	}
+	if a.json {
+		type file struct {
+			arrears.PublishedFile
+			Sum string `json:"sum"`
+		}
+		files := make([]file, 0, len(p.Files))
+		for _, f := range p.Files {
+			files = append(files, file{f, f.Sums["BilledCost"]})
+		}
+		return a.print(map[string]any{"files": files, "warnings": p.Warnings})
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(a.stderr, "warning: %s: %s\n", w.Code, w.Text)
+	}
+	for _, f := range p.Files {
+		fmt.Fprintf(a.stdout, "%s: %s\n", f.Path, count(int(f.Rows), "row"))
+	}
+	return nil
+}
+
+// A folder is a Place on the machine.
+type folder string
+
+// Put writes a whole file or none: a failure leaves what was there.
+func (d folder) Put(_ context.Context, name string, write func(io.Writer) error) (err error) {
+	path := filepath.Join(string(d), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -71,13 +139,21 @@ func writeFile(path string, data []byte) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	if _, err := f.Write(data); err != nil {
+	if err := write(f); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// writeFile writes a whole file or none.
+func writeFile(path string, data []byte) error {
+	return folder(filepath.Dir(path)).Put(context.Background(), filepath.Base(path), func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 }
 
 func (a *app) replayCommand() *cobra.Command {

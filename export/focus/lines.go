@@ -59,7 +59,12 @@ func (w *writer) subAccount(r *cells, account string) {
 	}
 	r.setText(cSubAccountID, account)
 	r.setText(cSubAccountType, "AWS Account")
+	r.setText(cSubAccountName, w.accountName(account))
 }
+
+// accountName is the name of a usage account; one that AWS does not name goes by its id, since the
+// specification wants a name wherever there is an id.
+func (w *writer) accountName(account string) string { return cmp.Or(w.accounts[account], account) }
 
 // service sets the service of a row, so that one name has one category in the whole file.
 func (w *writer) service(r *cells, product, name string, marketplace bool) {
@@ -220,6 +225,7 @@ func (w *writer) fee(r *cells, label string, amount currency.Decimal, n number) 
 	r.setText(xChargeSubType, subFee)
 	r.setText(cSkuID, label)
 	r.setText(cSkuPriceID, label)
+	r.setText(cSkuMeter, label)
 	r.setText(cPricingUnit, "Units")
 	quantity := one
 	if amount.Sign() < 0 {

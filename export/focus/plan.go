@@ -32,6 +32,7 @@ type plan struct {
 	key         ingest.Key
 	rule        string
 	savingsPlan bool // the commitment is a Savings Plan, not a reservation
+	named       bool // the name of its account is known
 	negated     bool // unblended cost stands against a negation: the row is billed 0
 	parts       []planPart
 	weights     []currency.Decimal // of parts; nil when there is one

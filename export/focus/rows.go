@@ -90,6 +90,17 @@ func (w *writer) part(p *plan, part *planPart, i int, f figures) error {
 	if err := in.common(r, i, p.key.Product); err != nil {
 		return err
 	}
+	switch {
+	case part.account != "":
+		r.setText(cSubAccountName, w.accountName(part.account))
+	case r.texts[slots[cSubAccountName]] != none:
+		if !p.named {
+			p.named = true
+			w.accounts[p.key.Account] = r.text(cSubAccountName)
+		}
+	case p.key.Account != "":
+		r.setText(cSubAccountName, p.key.Account)
+	}
 	w.period(r, p, i)
 	billed := number{}
 	if !p.negated {

@@ -62,7 +62,7 @@ func Write(ctx context.Context, out io.Writer, m Month, rows Rows, o Options, f 
 	}
 	s := Summary{Rows: w.rows, Sums: map[string]currency.Decimal{}, Unknown: slices.Sorted(maps.Keys(w.unknown)), Changed: w.changed}
 	for _, x := range o.Version.fields() {
-		if x.kind == kindCost {
+		if x.kind == kindCost && x.column != cPricingCurrencyEffectiveCost { // which is in several currencies
 			s.Sums[x.name] = decimalOf(sums[slots[x.column]], costPlaces)
 		}
 	}
@@ -88,6 +88,7 @@ type writer struct {
 	prices     map[string]string  // SkuPriceDetails by SkuPriceId
 	priceCache map[priceKey]number
 	unknown    map[string]bool
+	accounts   map[string]string // names of usage accounts, as the rows state them
 	rows       int64
 	strangers  int
 	unbilled   number // billed by rows that stand on no document: it comes to nothing
@@ -98,7 +99,7 @@ type writer struct {
 func newWriter(m Month, o Options, p *pipe) *writer {
 	w := &writer{
 		m: m, o: o, start: m.Month.Start().Unix(), end: m.Month.End().Unix(), in: newInput(), pipe: p, sheet: p.take(),
-		services: map[string]service{}, prices: map[string]string{}, priceCache: map[priceKey]number{}, unknown: map[string]bool{},
+		services: map[string]service{}, prices: map[string]string{}, priceCache: map[priceKey]number{}, unknown: map[string]bool{}, accounts: map[string]string{},
 	}
 	w.cells = newCells(w.sheet)
 	for _, d := range m.Documents {
