@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +17,6 @@ import (
 	"github.com/arrears-billing/arrears/currency"
 	"github.com/arrears-billing/arrears/ingest"
 	"github.com/arrears-billing/arrears/rating"
-	"github.com/arrears-billing/arrears/reconcile"
 )
 
 // TestDue asks, day by day, which month is due: domain.md R31 to R37 and vector V36, by what AWS
@@ -229,7 +229,7 @@ func TestAWSDifference(t *testing.T) {
 		charge("Refund", "", "-5"),     // AWS has not invoiced it yet
 	}}
 	r := &run{Engine: &Engine{}, view: &view{month: march, dir: &directory{book: b}}, chosen: []*agreement.Agreement{a}}
-	l := &ledger{totals: map[ledgerKey]*reconcile.Totals{}, unclaimed: map[string]*Unclaimed{}}
+	l := newLedger()
 	r.addDelivery(l, &delivery{summary: summary{Organisations: summarise(set)}}, []int{0}, []AgreementRow{{Status: Drafted, Source: &SourceRow{
 		Currency: "USD", Dispositions: map[rating.Disposition]currency.Decimal{
 			rating.Billed: amount("100"), rating.Tax: amount("19"), rating.Deferred: amount("-15"),
@@ -240,5 +240,62 @@ func TestAWSDifference(t *testing.T) {
 	total.Close()
 	if !total.Difference.IsZero() || !total.AWSDifference.IsZero() || !total.CUR.Equal(amount("104")) {
 		t.Errorf("rows %s, difference %s, difference to AWS's invoices %s; want 104, 0, 0", total.CUR, total.Difference, total.AWSDifference)
+	}
+}
+
+// An organisation that the exports of two agreements hold is counted once, where an agreement reads
+// it from, and the double is named: whichever comes first.
+func TestControlTotalsCountOnce(t *testing.T) {
+	b, errs := book.Parse("book.yaml", []byte(scenarioBook))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	first := &b.Agreements[0]
+	other := *first
+	other.ID, other.ManagementAccount, other.CUR.Location = "AGR-0002", "444455556666", "aws/AGR-0002"
+	b.Agreements = append(b.Agreements, other)
+	amount := currency.MustParse
+	delivered := func(location string, costs ...string) *delivery {
+		var charges []ingest.Charge
+		for i, cost := range costs {
+			payer := []string{"111122223333", "444455556666", "777788889999"}[i]
+			if cost != "" {
+				charges = append(charges, ingest.Charge{Key: ingest.Key{Payer: payer, Type: "Usage", Invoice: "INV", Currency: "USD"}, Unblended: amount(cost), Rows: 1, NonZero: 1})
+			}
+		}
+		return &delivery{source: agreement.Source{Location: location}, summary: summary{Organisations: summarise(ingest.ChargeSet{Charges: charges})}}
+	}
+	row := func(cost string) AgreementRow {
+		return AgreementRow{Status: Drafted, Source: &SourceRow{Currency: "USD", Unblended: amount(cost), Dispositions: map[rating.Disposition]currency.Decimal{rating.Billed: amount(cost)}}}
+	}
+	for _, turned := range []bool{false, true} {
+		r := &run{Engine: &Engine{}, RunOptions: RunOptions{Month: march}, view: &view{month: march, dir: &directory{book: b}}, chosen: []*agreement.Agreement{&b.Agreements[0], &b.Agreements[1]}}
+		rows := []AgreementRow{row("100"), row("50")}
+		// AGR-0001's export holds its own organisation, one of nobody, and AGR-0002's; AGR-0002's holds both, and the same of nobody.
+		r.deliveries = []*delivery{delivered("aws/AGR-0001", "100", "50", "7"), delivered("aws/AGR-0002", "100", "50", "7")}
+		if turned {
+			r.chosen[0], r.chosen[1] = r.chosen[1], r.chosen[0]
+			rows[0], rows[1] = rows[1], rows[0]
+			r.deliveries[0], r.deliveries[1] = r.deliveries[1], r.deliveries[0]
+		}
+		totals, unclaimed, doubles := r.controlTotals(rows)
+		if len(totals) != 1 || !totals[0].CUR.Equal(amount("157")) || !totals[0].Billed.Equal(amount("150")) || !totals[0].Waiting.IsZero() ||
+			!totals[0].Unclaimed.Equal(amount("7")) || !totals[0].Difference.IsZero() {
+			t.Errorf("turned %t: totals %+v", turned, totals)
+		}
+		if len(unclaimed) != 1 || !unclaimed[0].Unblended.Equal(amount("7")) {
+			t.Errorf("turned %t: unclaimed %+v", turned, unclaimed)
+		}
+		var got []string
+		for _, d := range doubles {
+			got = append(got, d.ManagementAccount+" "+d.Counted+" "+d.Also+" "+d.Unblended.String())
+		}
+		want := []string{"111122223333 aws/AGR-0001 aws/AGR-0002 100", "444455556666 aws/AGR-0002 aws/AGR-0001 50", "777788889999 aws/AGR-0001 aws/AGR-0002 7"}
+		if turned {
+			want[2] = "777788889999 aws/AGR-0002 aws/AGR-0001 7"
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("turned %t: doubles %q, want %q", turned, got, want)
+		}
 	}
 }

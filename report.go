@@ -21,7 +21,17 @@ type RunReport struct {
 	OpenMonths []OpenMonth        `json:"open_months"`
 	Unclaimed  []Unclaimed        `json:"unclaimed"`
 
-	PendingMemos []PendingMemo `json:"pending_memos"` // money AWS gave back, without rows yet
+	PendingMemos []PendingMemo `json:"pending_memos"`     // money AWS gave back, without rows yet
+	Doubles      []Double      `json:"doubles,omitempty"` // organisations whose rows are in several sources
+}
+
+// A Double is an organisation that two sources hold. Its rows are counted in one of them.
+type Double struct {
+	ManagementAccount string           `json:"management_account"`
+	Counted           string           `json:"counted"`   // the source whose rows count
+	Also              string           `json:"also"`      // the source that holds it too
+	Unblended         currency.Decimal `json:"unblended"` // of the rows that are not counted
+	Currency          currency.Code    `json:"currency"`
 }
 
 // An AgreementRow is one agreement's month in a run.

@@ -60,7 +60,7 @@ func (e *Engine) Run(ctx context.Context, o RunOptions) (RunReport, error) {
 		}
 	}
 	if len(o.Agreements) == 0 {
-		report.Payers, report.Unclaimed = r.controlTotals(report.Agreements)
+		report.Payers, report.Unclaimed, report.Doubles = r.controlTotals(report.Agreements)
 		if report.PendingMemos, err = r.pendingMemos(ctx, report.Agreements); err != nil {
 			return RunReport{}, err
 		}

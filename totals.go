@@ -19,6 +19,28 @@ import (
 type ledger struct {
 	totals    map[ledgerKey]*reconcile.Totals
 	unclaimed map[string]*Unclaimed
+	counted   map[string]string // organisation and currency: the location whose rows of it count
+	doubles   []Double
+}
+
+func newLedger() *ledger {
+	return &ledger{totals: map[ledgerKey]*reconcile.Totals{}, unclaimed: map[string]*Unclaimed{}, counted: map[string]string{}}
+}
+
+// count says whether the rows of an organisation in a source count: those of the source that an
+// agreement reads it from, or else of the first that has them. Rows of it elsewhere are the same
+// money again, and are named.
+func (l *ledger) count(org payerSummary, location string) bool {
+	key := org.ID + " " + string(org.Currency)
+	first, ok := l.counted[key]
+	if !ok {
+		l.counted[key] = location
+		return true
+	}
+	if first != location {
+		l.doubles = append(l.doubles, Double{ManagementAccount: org.ID, Counted: first, Also: location, Unblended: org.Unblended, Currency: org.Currency})
+	}
+	return first == location
 }
 
 type ledgerKey struct {
@@ -42,10 +64,23 @@ func (l *ledger) nobodys(organisation string, c currency.Code) *Unclaimed {
 }
 
 // controlTotals accounts for all that the run read, and for all that AWS invoiced.
-func (r *run) controlTotals(rows []AgreementRow) ([]reconcile.Totals, []Unclaimed) {
-	l := &ledger{totals: map[ledgerKey]*reconcile.Totals{}, unclaimed: map[string]*Unclaimed{}}
+func (r *run) controlTotals(rows []AgreementRow) ([]reconcile.Totals, []Unclaimed, []Double) {
+	l := newLedger()
 	claims := r.claims()
 	groups := r.groups()
+	for g, d := range r.deliveries { // whose source each organisation is counted in
+		for _, i := range groups[g].members {
+			if d == nil {
+				continue
+			}
+			account, anyAccount := r.chosen[i].PayerAccount()
+			for _, org := range d.summary.Organisations {
+				if key := org.ID + " " + string(org.Currency); (anyAccount || org.ID == account) && l.counted[key] == "" {
+					l.counted[key] = d.source.Location
+				}
+			}
+		}
+	}
 	for g, d := range r.deliveries {
 		if d != nil {
 			r.addDelivery(l, d, groups[g].members, rows, claims)
@@ -68,7 +103,10 @@ func (r *run) controlTotals(rows []AgreementRow) ([]reconcile.Totals, []Unclaime
 	for _, id := range slices.Sorted(maps.Keys(l.unclaimed)) {
 		unclaimed = append(unclaimed, *l.unclaimed[id])
 	}
-	return totals, unclaimed
+	slices.SortFunc(l.doubles, func(a, b Double) int {
+		return cmp.Or(cmp.Compare(a.ManagementAccount, b.ManagementAccount), cmp.Compare(a.Also, b.Also), cmp.Compare(a.Currency, b.Currency))
+	})
+	return totals, unclaimed, l.doubles
 }
 
 // addDelivery puts the rows of one delivery into the totals: by disposition where an agreement
@@ -99,6 +137,9 @@ func (r *run) addDelivery(l *ledger, d *delivery, members []int, rows []Agreemen
 	}
 	first := r.chosen[members[0]].Payer
 	for _, org := range d.summary.Organisations {
+		if !l.count(org, d.source.Location) {
+			continue
+		}
 		payer := cmp.Or(rated[org.ID], whole, claims[org.ID], first)
 		t := l.total(payer, org.Currency)
 		t.CUR = t.CUR.Add(org.Unblended)

@@ -38,6 +38,10 @@ var mutated = []string{"calendar", "currency", "rating", "reconcile", "invoice",
 // first, then the scenarios and properties of the root package, then the others.
 var tested = []string{"calendar", "currency", "rating", "reconcile", "invoice", "agreement", ".", "book", "document"}
 
+// slow are tests that take longer than all others together, and look at what is left when the rules
+// themselves are right: random stories of the lifecycle, imports of the source.
+const slow = "^(TestModel|TestImports)$"
+
 // equivalentFile lists the mutants that change nothing that anybody could see, each with why.
 const equivalentFile = "mutate/equivalent.txt"
 
@@ -191,7 +195,7 @@ func (b *build) drop(output string) int {
 
 // command runs a test binary with a mutant switched on; 0 is none.
 func (b *build) command(ctx context.Context, pkg string, on int, env ...string) *exec.Cmd {
-	args := []string{"-test.timeout", "10m", "-test.failfast", "-test.short"}
+	args := []string{"-test.timeout", "10m", "-test.failfast", "-test.short", "-test.skip", slow}
 	if usesRapid(pkg) {
 		args = append(args, "-rapid.shrinktime", "1ms", "-rapid.nofailfile", "-rapid.checks", "30", "-rapid.seed", "1")
 	}

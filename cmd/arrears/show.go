@@ -49,6 +49,10 @@ func (a *app) showRun(r arrears.RunReport) error {
 		}
 		fmt.Fprintln(a.stdout, ": no agreement bills it this month")
 	}
+	for _, d := range r.Doubles {
+		fmt.Fprintf(a.stdout, "\nOrganisation %s is in two sources: counted in %s, and %s %s of it are in %s too\n",
+			d.ManagementAccount, d.Counted, currency.Plain(d.Unblended), d.Currency, d.Also)
+	}
 	for _, m := range r.PendingMemos {
 		alarm := ""
 		if m.Alarm {
