@@ -212,6 +212,7 @@ customer's agreement, proves the one against the other, and issues documents.`,
 	flags.StringVar(&a.asOfText, "as-of", "", "what \"now\" is: a date or RFC 3339 `TIME` (default: the clock)")
 	flags.BoolVar(&a.json, "json", false, "print JSON instead of tables")
 	root.AddGroup(&cobra.Group{ID: "month", Title: "The month:"}, &cobra.Group{ID: "lifecycle", Title: "The lifecycle:"}, &cobra.Group{ID: "service", Title: "The service:"}, &cobra.Group{ID: "keep", Title: "Keeping house:"})
+	root.AddCommand(a.inspectCommand(), a.initCommand())
 	root.AddCommand(a.monthCommands()...)
 	demo := a.demoCommand()
 	demo.AddCommand(a.storyCommand())
