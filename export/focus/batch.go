@@ -60,14 +60,18 @@ type input struct {
 	plain []*translation // columns that are taken over as they are
 	from  []cur.Column   // of plain
 
-	resource, kind, details translation
-	regions                 [3]region
-	lineItem                cur.Text
-	term                    cur.Text
-	rateCode, sku           cur.Text
-	usageType               cur.Text
-	savingsPlan, reserved   cur.Text
-	capacity                cur.Text
+	resource, details     translation
+	pricing, consumed     translation
+	skus, codes           translation
+	kinds                 []int32 // resource types by the ids of resources, larger by 2
+	kindsSerial           int
+	regions               [3]region
+	lineItem              cur.Text
+	term                  cur.Text
+	rateCode              cur.Text
+	usageType             cur.Text
+	savingsPlan, reserved cur.Text
+	capacity              cur.Text
 
 	unblended, unblendedRate, publicRate, quantity cur.Money
 	planEffective, reservedEffective, normalized   cur.Money
@@ -98,8 +102,14 @@ func newInput() *input {
 	take(cur.UsageType, cSkuMeter, nil)
 	take(cur.Zone, cAvailabilityZone, nil)
 	take(cur.PricingUnit, cPricingUnit, func(u []byte) []byte { return []byte(unit(string(u))) })
-	in.resource.to, in.kind.to, in.details.to = cResourceID, cResourceType, cSkuPriceDetails
-	in.kind.convert = func(id []byte) []byte { return []byte(resourceType(string(id))) }
+	in.resource.to, in.details.to, in.skus.to, in.codes.to = cResourceID, cSkuPriceDetails, cSkuID, cSkuPriceID
+	in.consumed = translation{to: cConsumedUnit, convert: func(u []byte) []byte { return []byte(unit(string(u))) }}
+	in.pricing = translation{to: cPricingCategory, convert: func(u []byte) []byte {
+		if bytes.Contains(u, []byte("SpotUsage")) {
+			return []byte("Dynamic")
+		}
+		return []byte("Standard")
+	}}
 	for i := range in.regions {
 		in.regions[i].id.to, in.regions[i].name.to = cRegionID, cRegionName
 	}
@@ -119,13 +129,16 @@ func (in *input) begin(b *cur.Batch, s *sheet) {
 		t.begin(b.Text(in.from[i]), s)
 	}
 	in.resource.begin(b.Text(cur.Resource), s)
-	in.kind.begin(b.Text(cur.Resource), s)
+	in.pricing.begin(b.Text(cur.UsageType), s)
+	in.consumed.begin(b.Text(cur.PricingUnit), s)
+	in.skus.begin(b.Text(cur.SKU), s)
+	in.codes.begin(b.Text(cur.RateCode), s)
 	in.details.begin(b.Text(cur.RateCode), s)
 	for i, c := range regionColumns {
 		in.regions[i].id.begin(b.Text(c[0]), s)
 		in.regions[i].name.begin(b.Text(c[1]), s)
 	}
-	in.lineItem, in.term, in.rateCode, in.sku = b.Text(cur.LineItem), b.Text(cur.PricingTerm), b.Text(cur.RateCode), b.Text(cur.SKU)
+	in.lineItem, in.term, in.rateCode = b.Text(cur.LineItem), b.Text(cur.PricingTerm), b.Text(cur.RateCode)
 	in.usageType, in.savingsPlan, in.reserved = b.Text(cur.UsageType), b.Text(cur.SavingsPlan), b.Text(cur.Reservation)
 	in.capacity = b.Text(cur.Capacity)
 	in.unblended, in.unblendedRate, in.publicRate = b.Money(cur.Unblended), b.Money(cur.UnblendedRate), b.Money(cur.PublicRate)
@@ -150,7 +163,7 @@ func (in *input) common(r *cells, i int, product string) error {
 	}
 	if resource := in.resource.id(i, s); resource != none {
 		r.setID(cResourceID, resource)
-		if r.setID(cResourceType, in.kind.id(i, s)); r.texts[slots[cResourceType]] == none {
+		if r.setID(cResourceType, in.kind(resource, s)); r.texts[slots[cResourceType]] == none {
 			r.setText(cResourceType, product)
 		}
 	}
@@ -170,6 +183,20 @@ func (in *input) common(r *cells, i int, product string) error {
 		}
 	}
 	return nil
+}
+
+// kind returns the type of a resource of the sheet; none when its id does not tell.
+func (in *input) kind(resource int32, s *sheet) int32 {
+	if in.kindsSerial != s.serial {
+		in.kinds, in.kindsSerial = in.kinds[:0], s.serial
+	}
+	for int(resource) >= len(in.kinds) {
+		in.kinds = append(in.kinds, 0)
+	}
+	if in.kinds[resource] == 0 {
+		in.kinds[resource] = 2 + s.id(cResourceType, []byte(resourceType(s.texts[slots[cResourceID]].values[resource])))
+	}
+	return in.kinds[resource] - 2
 }
 
 // region sets the region of row i: its own, that of a transfer's end, or the one in the map of
@@ -213,21 +240,19 @@ func (in *input) region(r *cells, i int) error {
 // product's code and the usage type stand for one, so that a row with a price has a SKU.
 func (w *writer) sku(r *cells, i int, k ingest.Key) error {
 	in, s := w.in, r.sheet
-	sku := in.sku.At(i)
-	code := in.rateCode.At(i)
-	if len(sku) == 0 {
-		if before, _, ok := bytes.Cut(code, []byte(".")); ok {
-			sku = before
+	sku, code := in.skus.id(i, s), in.codes.id(i, s)
+	if sku == none {
+		before, _, ok := bytes.Cut(in.rateCode.At(i), []byte("."))
+		if !ok {
+			before = []byte(strings.TrimSuffix(k.Product+":"+string(in.usageType.At(i)), ":"))
 		}
+		sku = s.id(cSkuID, before)
 	}
-	if len(sku) == 0 {
-		sku = []byte(strings.TrimSuffix(k.Product+":"+string(in.usageType.At(i)), ":"))
+	if code == none {
+		code = s.id(cSkuPriceID, []byte(s.texts[slots[cSkuID]].values[sku]+":"+k.Type))
 	}
-	if len(code) == 0 {
-		code = append(append([]byte{}, sku...), ":"+k.Type...)
-	}
-	r.setID(cSkuID, s.id(cSkuID, sku))
-	r.setID(cSkuPriceID, s.id(cSkuPriceID, code))
+	r.setID(cSkuID, sku)
+	r.setID(cSkuPriceID, code)
 	from := in.rateCode.ID(i)
 	if from == 0 {
 		return nil
@@ -237,13 +262,14 @@ func (w *writer) sku(r *cells, i int, k ingest.Key) error {
 		clear(in.details.ids)
 	}
 	if in.details.ids[from] == 0 {
-		text, known := w.prices[string(code)]
+		price := s.texts[slots[cSkuPriceID]].values[code]
+		text, known := w.prices[price]
 		if !known {
 			var err error
 			if text, err = in.priceDetails(i); err != nil {
 				return err
 			}
-			w.prices[string(code)] = text
+			w.prices[price] = text
 		}
 		in.details.ids[from] = s.id(cSkuPriceDetails, []byte(text)) + 2
 	}

@@ -38,7 +38,7 @@ func (c *csvFile) close() error { return c.zip.Close() }
 func (c *csvFile) encode(s *sheet) error {
 	quoted := make([][]string, len(c.fields))
 	for k, f := range c.fields {
-		if f.kind == kindText || f.kind == kindJSON || f.kind == kindID {
+		if f.kind == kindText || f.kind == kindJSON {
 			values := s.texts[slots[f.column]].values
 			quoted[k] = make([]string, len(values))
 			for i, v := range values {
@@ -61,7 +61,11 @@ func (c *csvFile) encode(s *sheet) error {
 					b = appendNumber(b, s.nums[slot].values[i], f.kind.places())
 				}
 			default:
-				if id := s.texts[slot].ids[i]; id != none {
+				switch id := s.texts[slot].ids[i]; {
+				case id == none:
+				case f.kind == kindID:
+					b = append(b, quote(s.texts[slot].value(id))...)
+				default:
 					b = append(b, quoted[k][id]...)
 				}
 			}

@@ -1,9 +1,12 @@
 package focus
 
 import (
-	"context"
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -29,7 +32,8 @@ type parquetFile struct {
 	fields []field
 	schema *arrow.Schema
 	file   *file.Writer
-	props  pqarrow.ArrowWriterProperties
+
+	scratch [encoders]scratch
 }
 
 // encoders is how many columns are encoded at a time: one less than the processors of a small
@@ -62,16 +66,16 @@ func newParquet(out io.Writer, fields []field) (*parquetFile, error) {
 		parquet.WithDictionaryPageSizeLimit(64 << 20), parquet.WithDataPageSize(1 << 20), parquet.WithStats(false),
 	}
 	for _, f := range fields {
-		if f.kind == kindID || f.kind.decimal() || f.kind == kindTime {
-			options = append(options, parquet.WithDictionaryFor(f.name, f.kind == kindTime))
+		if f.kind == kindID {
+			options = append(options, parquet.WithDictionaryFor(f.name, false))
 		}
-		if f.kind == kindTime || f.column == cInvoiceID || f.column == cBilledCost {
+		if f.kind == kindTime {
 			options = append(options, parquet.WithStatsFor(f.name, true))
 		}
 	}
-	p := &parquetFile{fields: fields, schema: schemaOf(fields), props: pqarrow.NewArrowWriterProperties()}
+	p := &parquetFile{fields: fields, schema: schemaOf(fields)}
 	props := parquet.NewWriterProperties(options...)
-	schema, err := pqarrow.ToParquet(p.schema, props, p.props)
+	schema, err := pqarrow.ToParquet(p.schema, props, pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +99,12 @@ func (p *parquetFile) encode(s *sheet) error {
 	errs := make([]error, encoders)
 	for e := range encoders {
 		wg.Go(func() {
-			for {
+			for errs[e] == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(p.fields) || errs[e] != nil {
+				if i >= len(p.fields) {
 					return
 				}
-				errs[e] = p.column(group, i, s)
+				errs[e] = p.column(group, i, s, &p.scratch[e])
 			}
 		})
 	}
@@ -113,84 +117,176 @@ func (p *parquetFile) encode(s *sheet) error {
 	return group.Close()
 }
 
-// column writes column i of a row group.
-func (p *parquetFile) column(group file.BufferedRowGroupWriter, i int, s *sheet) error {
+// column writes column i of a row group. What Arrow's own writer of arrays does for every array is
+// done here once: the sheet has the dictionaries already.
+func (p *parquetFile) column(group file.BufferedRowGroupWriter, i int, s *sheet, scratch *scratch) error {
 	cw, err := group.Column(i)
 	if err != nil {
 		return err
 	}
-	a, err := s.array(p.fields[i])
+	f, k := p.fields[i], slots[p.fields[i].column]
+	switch {
+	case f.kind == kindTime:
+		_, err = cw.(*file.Int64ColumnChunkWriter).WriteBatch(s.times[k][:s.rows], nil, nil)
+	case f.kind.decimal():
+		err = scratch.numbers(cw.(*file.FixedLenByteArrayColumnChunkWriter), f, s.nums[k].values[:s.rows], s.nums[k].has[:s.rows])
+	case f.kind == kindID:
+		err = scratch.bytes(cw.(*file.ByteArrayColumnChunkWriter), s.texts[k].ids[:s.rows], &s.texts[k])
+	default:
+		err = scratch.texts(cw, f, s.texts[k].ids[:s.rows], s.texts[k].values)
+	}
 	if err != nil {
-		return err
-	}
-	defer a.Release()
-	if !p.fields[i].null && a.NullN() > 0 {
-		return fmt.Errorf("column %s: a row has no value, which the specification does not allow", p.fields[i].name)
-	}
-	var defs []int16
-	if p.fields[i].null {
-		defs = make([]int16, s.rows)
-		for k := range defs {
-			if a.IsValid(k) {
-				defs[k] = 1
-			}
-		}
-	}
-	ctx := pqarrow.NewArrowWriteContext(context.Background(), &p.props)
-	if err := pqarrow.WriteArrowToColumn(ctx, cw, a, defs, nil, p.fields[i].null); err != nil {
-		return err
+		return fmt.Errorf("column %s: %w", f.name, err)
 	}
 	// Pack what is left of the column here and not when the group is closed, one column after the
 	// other. Closing puts the column into the file, and that has an order.
-	if page, ok := cw.(interface{ FlushCurrentPage() error }); ok && s.rows > 0 {
+	if page, ok := cw.(interface{ FlushCurrentPage() error }); ok {
 		return page.FlushCurrentPage()
 	}
 	return nil
 }
 
-// array returns a column of the sheet as Arrow has it: texts with their dictionary.
-func (s *sheet) array(f field) (arrow.Array, error) {
-	k := slots[f.column]
-	mem := memory.DefaultAllocator
-	switch {
-	case f.kind == kindTime:
-		b := array.NewTimestampBuilder(mem, f.arrowType().(*arrow.TimestampType))
-		defer b.Release()
-		b.AppendValues(arrow.TimestampTraits.CastFromBytes(arrow.Int64Traits.CastToBytes(s.times[k][:s.rows])), nil)
-		return b.NewArray(), nil
-	case f.kind.decimal():
-		b := array.NewDecimal128Builder(mem, f.arrowType().(*arrow.Decimal128Type))
-		defer b.Release()
-		b.AppendValues(s.nums[k].values[:s.rows], s.nums[k].has[:s.rows])
-		return b.NewArray(), nil
-	case f.kind == kindID:
-		b := array.NewStringBuilder(mem)
-		defer b.Release()
-		for _, id := range s.texts[k].ids[:s.rows] {
-			if id == none {
-				b.AppendNull()
-			} else {
-				b.Append(s.texts[k].values[id])
-			}
-		}
-		return b.NewArray(), nil
-	}
-	values := array.NewStringBuilder(mem)
-	defer values.Release()
-	values.AppendValues(s.texts[k].values, nil)
-	ids := array.NewInt32Builder(mem)
-	defer ids.Release()
-	ids.Reserve(s.rows)
-	for _, id := range s.texts[k].ids[:s.rows] {
-		if id == none {
-			ids.UnsafeAppendBoolToBitmap(false)
+// scratch is memory that one encoder uses again and again.
+type scratch struct {
+	defs    []int16
+	valid   []byte
+	ids     []int32
+	slots   []int32
+	values  []number
+	packed  []byte
+	offsets []int32
+}
+
+var errNoValue = errors.New("a row has no value, which the specification does not allow")
+
+// levels says which rows have a value; nil when all have one and a column may not be NULL.
+func (c *scratch) levels(null bool, n int, has func(i int) bool) (nulls int, err error) {
+	c.defs, c.valid = slices.Grow(c.defs[:0], n)[:n], slices.Grow(c.valid[:0], n/8+1)[:n/8+1]
+	clear(c.valid)
+	for i := range n {
+		if has(i) {
+			c.defs[i] = 1
+			c.valid[i/8] |= 1 << (i % 8)
 		} else {
-			ids.UnsafeAppend(id)
+			c.defs[i] = 0
+			nulls++
 		}
 	}
-	dictionary, indices := values.NewArray(), ids.NewArray()
+	if nulls > 0 && !null {
+		return 0, errNoValue
+	}
+	if !null {
+		c.defs = nil
+	}
+	return nulls, nil
+}
+
+// texts writes a column of texts by their ids.
+func (c *scratch) texts(cw file.ColumnChunkWriter, f field, ids []int32, values []string) error {
+	nulls, err := c.levels(f.null, len(ids), func(i int) bool { return ids[i] != none })
+	if err != nil {
+		return err
+	}
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	b.AppendValues(values, nil)
+	dictionary := b.NewArray()
 	defer dictionary.Release()
+	return c.write(cw, dictionary, ids, nulls)
+}
+
+// write writes a column by the ids of its values in a dictionary, which has each value once.
+func (c *scratch) write(cw file.ColumnChunkWriter, dictionary arrow.Array, ids []int32, nulls int) error {
+	encoder, ok := cw.CurrentEncoder().(interface{ PutDictionary(arrow.Array) error })
+	if !ok {
+		return errors.New("its encoder takes no dictionary")
+	}
+	if err := encoder.PutDictionary(dictionary); err != nil {
+		return err
+	}
+	var valid *memory.Buffer
+	if nulls > 0 {
+		valid = memory.NewBufferBytes(c.valid)
+	}
+	data := array.NewData(arrow.PrimitiveTypes.Int32, len(ids), []*memory.Buffer{valid, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(ids))}, nil, nulls, 0)
+	defer data.Release()
+	indices := array.NewInt32Data(data)
 	defer indices.Release()
-	t := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
-	return array.NewDictionaryArray(t, indices, dictionary), nil
+	return cw.WriteDictIndices(indices, c.defs, nil)
+}
+
+// bytes writes a column of texts that are nearly all different.
+func (c *scratch) bytes(cw *file.ByteArrayColumnChunkWriter, ids []int32, t *texts) error {
+	if _, err := c.levels(true, len(ids), func(i int) bool { return ids[i] != none }); err != nil {
+		return err
+	}
+	// Every row with a text has the next one: the offsets leave out what is NULL.
+	_, err := cw.WriteBatchArrow(t.data, t.offsets, c.defs, nil)
+	return err
+}
+
+// numbers writes a column of decimals: by a dictionary when the first thousands of rows repeat
+// themselves, as prices do.
+func (c *scratch) numbers(cw *file.FixedLenByteArrayColumnChunkWriter, f field, values []number, has []bool) error {
+	nulls, err := c.levels(f.null, len(values), func(i int) bool { return has[i] })
+	if err != nil {
+		return err
+	}
+	if c.distinct(values, has) {
+		c.pack(c.values, nil)
+		data := array.NewData(&arrow.FixedSizeBinaryType{ByteWidth: 16}, len(c.values), []*memory.Buffer{nil, memory.NewBufferBytes(bytes.Clone(c.packed))}, nil, 0, 0)
+		defer data.Release()
+		dictionary := array.NewFixedSizeBinaryData(data)
+		defer dictionary.Release()
+		return c.write(cw, dictionary, c.ids, nulls)
+	}
+	cw.FallbackToPlain()
+	c.pack(values, has)
+	_, err = cw.WriteBatchArrow(c.packed, c.defs, nil)
+	return err
+}
+
+// pack writes numbers as parquet has them: most significant byte first, NULL left out.
+func (c *scratch) pack(values []number, has []bool) {
+	c.packed = slices.Grow(c.packed[:0], 16*len(values))
+	for i, n := range values {
+		if has == nil || has[i] {
+			c.packed = binary.BigEndian.AppendUint64(c.packed, uint64(n.HighBits())) //nolint:gosec // bits
+			c.packed = binary.BigEndian.AppendUint64(c.packed, n.LowBits())
+		}
+	}
+}
+
+// distinct gives the different numbers ids. It returns false when there are too many of them for a
+// dictionary to be worth it.
+func (c *scratch) distinct(values []number, has []bool) bool {
+	const size = 1 << 17 // twice the rows of a sheet
+	c.slots = slices.Grow(c.slots[:0], size)[:size]
+	clear(c.slots)
+	c.ids, c.values = slices.Grow(c.ids[:0], len(values))[:len(values)], c.values[:0]
+	for i, n := range values {
+		if !has[i] {
+			c.ids[i] = 0
+			continue
+		}
+		h := (n.LowBits() ^ uint64(n.HighBits())*0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 //nolint:gosec // bits
+		slot := h >> 47
+		for {
+			id := c.slots[slot]
+			if id == 0 {
+				if len(c.values) > 4096 && len(c.values) > i/4 {
+					return false
+				}
+				c.values = append(c.values, n)
+				id = int32(len(c.values)) //nolint:gosec // at most the rows of a sheet
+				c.slots[slot] = id
+			} else if c.values[id-1] != n {
+				slot = (slot + 1) % size
+				continue
+			}
+			c.ids[i] = id - 1
+			break
+		}
+	}
+	return len(c.values) > 0
 }

@@ -56,7 +56,8 @@ func (w *writer) row(p *plan, i int) error {
 			return err
 		}
 	}
-	f := figures{cost: cost, quantity: quantity, effective: effective}
+	f := &w.figures
+	*f = figures{cost: cost, quantity: quantity, effective: effective}
 	if p.weights == nil {
 		return w.part(p, &p.parts[0], i, f)
 	}
@@ -78,7 +79,7 @@ type figures struct {
 }
 
 // part writes what a row, or a share of it, becomes.
-func (w *writer) part(p *plan, part *planPart, i int, f figures) error {
+func (w *writer) part(p *plan, part *planPart, i int, f *figures) error {
 	w.room()
 	in, s := w.in, w.sheet
 	if part.cells == nil || part.serial != s.serial {
@@ -242,16 +243,19 @@ func (w *writer) period(r *cells, p *plan, i int) {
 }
 
 // priced sets prices, quantities and costs of a row that has a price.
-func (w *writer) priced(r *cells, p *plan, i int, f figures, billed number) error {
-	in := w.in
+func (w *writer) priced(r *cells, p *plan, i int, f *figures, billed number) error {
+	in, s := w.in, r.sheet
 	if err := w.sku(r, i, p.key); err != nil {
 		return err
 	}
 	if r.texts[slots[cPricingUnit]] == none {
 		r.setText(cPricingUnit, "Units")
 	}
-	if strings.Contains(string(in.usageType.At(i)), "SpotUsage") && p.treatment == asUsage {
-		r.setText(cPricingCategory, "Dynamic")
+	if p.treatment == asUsage {
+		r.setID(cPricingCategory, in.pricing.id(i, s))
+		if r.texts[slots[cPricingCategory]] == none {
+			r.setText(cPricingCategory, "Standard")
+		}
 	}
 	list, contracted, err := w.unitPrices(p, i, f)
 	if err != nil {
@@ -273,13 +277,15 @@ func (w *writer) priced(r *cells, p *plan, i int, f figures, billed number) erro
 	}
 	if p.treatment == asUsage || p.treatment == asUsed {
 		r.setNumber(cConsumedQuantity, quantity)
-		r.setText(cConsumedUnit, r.text(cPricingUnit))
+		if r.setID(cConsumedUnit, in.consumed.id(i, s)); r.texts[slots[cConsumedUnit]] == none {
+			r.setText(cConsumedUnit, r.text(cPricingUnit))
+		}
 	}
 	commitment := w.commitment(r, i)
 	switch {
 	case p.treatment == asUsed:
-		f.cost = f.effective // what is recognised of the commitment
-		if err := w.commitmentQuantity(r, p, i, f); err != nil {
+		// What is recognised of the commitment is what is used of it.
+		if err := w.commitmentQuantity(r, p, i, &figures{cost: f.effective, quantity: f.quantity}); err != nil {
 			return err
 		}
 		return setBoth(r, f.effective, p.rate)
@@ -308,7 +314,7 @@ func (w *writer) priced(r *cells, p *plan, i int, f figures, billed number) erro
 // unitPrices returns the list price and the price before commitments of row i, in AWS's currency.
 // AWS states no pricing term where an offer of its own gives the unit for less than the public
 // price, such as a free tier: there the offer's price is the list price, as in AWS's own export.
-func (w *writer) unitPrices(p *plan, i int, f figures) (list, contracted amount, err error) {
+func (w *writer) unitPrices(p *plan, i int, f *figures) (list, contracted amount, err error) {
 	in := w.in
 	own, hasOwn, err := read(in.unblendedRate, i)
 	if err != nil {
@@ -420,7 +426,7 @@ func (w *writer) commitment(r *cells, i int) bool {
 
 // commitmentQuantity sets how much of the commitment a row is about: money for a Savings Plan,
 // units of use for a reservation.
-func (w *writer) commitmentQuantity(r *cells, p *plan, i int, f figures) error {
+func (w *writer) commitmentQuantity(r *cells, p *plan, i int, f *figures) error {
 	if r.texts[slots[cCommitmentDiscountID]] == none {
 		return nil
 	}
@@ -436,7 +442,7 @@ func (w *writer) commitmentQuantity(r *cells, p *plan, i int, f figures) error {
 }
 
 // reserved sets the quantity of a reservation: in normalized units where AWS states them.
-func (w *writer) reserved(r *cells, i int, normalized, units cur.Column, f figures) error {
+func (w *writer) reserved(r *cells, i int, normalized, units cur.Column, f *figures) error {
 	n, ok, err := read(w.in.Money(normalized), i)
 	if err != nil {
 		return err
@@ -475,7 +481,7 @@ func (r *cells) text(c column) string {
 
 // unused writes what a commitment's fee of the period paid for and nobody used: billed with the
 // fee, so 0 here, and its cost.
-func (w *writer) unused(r *cells, p *plan, part *planPart, i int, f figures) error {
+func (w *writer) unused(r *cells, p *plan, part *planPart, i int, f *figures) error {
 	total, minus := cur.ReservationUnusedUpfront, cur.ReservationUnusedRecurring
 	if p.savingsPlan {
 		total, minus = cur.SavingsPlanTotal, cur.SavingsPlanUsed
@@ -515,9 +521,7 @@ func (w *writer) unused(r *cells, p *plan, part *planPart, i int, f figures) err
 		r.setText(cCommitmentDiscountUnit, string(p.key.Currency))
 		err = r.setAmount(cCommitmentDiscountQuantity, left)
 	} else {
-		unusedFigures := f
-		unusedFigures.quantity = quantity
-		err = w.reserved(r, i, cur.ReservationNormalizedUnused, cur.ReservationUnused, unusedFigures)
+		err = w.reserved(r, i, cur.ReservationNormalizedUnused, cur.ReservationUnused, &figures{quantity: quantity})
 	}
 	if err != nil {
 		return err

@@ -36,6 +36,18 @@ type texts struct {
 	ids    []int32
 	values []string
 	index  map[string]int32
+
+	// Of a column whose texts nearly all differ: the texts one after the other, and where each ends.
+	data    []byte
+	offsets []int32
+}
+
+// value returns the text of an id.
+func (t *texts) value(id int32) string {
+	if t.offsets != nil {
+		return string(t.data[t.offsets[id]:t.offsets[id+1]])
+	}
+	return t.values[id]
 }
 
 // nums is a column of numbers; NULL where has is false.
@@ -47,7 +59,12 @@ type nums struct {
 func newSheet() *sheet {
 	s := &sheet{texts: make([]texts, numTexts), nums: make([]nums, numNumbers), times: make([][]int64, numTimes)}
 	for i := range s.texts {
-		s.texts[i] = texts{make([]int32, sheetRows), nil, map[string]int32{}}
+		s.texts[i] = texts{ids: make([]int32, sheetRows), index: map[string]int32{}}
+	}
+	for c := range numColumns {
+		if columns[c].kind == kindID {
+			s.texts[slots[c]].offsets = make([]int32, 1, sheetRows+1)
+		}
 	}
 	for i := range s.nums {
 		s.nums[i] = nums{make([]number, sheetRows), make([]bool, sheetRows)}
@@ -64,6 +81,10 @@ func (s *sheet) reset(serial int) {
 	for i := range s.texts {
 		s.texts[i].values = s.texts[i].values[:0]
 		clear(s.texts[i].index)
+		s.texts[i].data = s.texts[i].data[:0]
+		if s.texts[i].offsets != nil {
+			s.texts[i].offsets = s.texts[i].offsets[:1]
+		}
 	}
 }
 
@@ -73,17 +94,18 @@ func (s *sheet) id(c column, value []byte) int32 {
 		return none
 	}
 	t := &s.texts[slots[c]]
-	if columns[c].kind != kindID {
-		if id, ok := t.index[string(value)]; ok {
-			return id
-		}
+	if columns[c].kind == kindID {
+		t.data = append(t.data, value...)
+		t.offsets = append(t.offsets, int32(len(t.data))) //nolint:gosec // 64 Ki ids of AWS's
+		return int32(len(t.offsets) - 2)                  //nolint:gosec // as above
+	}
+	if id, ok := t.index[string(value)]; ok {
+		return id
 	}
 	id := int32(len(t.values)) //nolint:gosec // at most the rows of a sheet
 	v := string(value)
 	t.values = append(t.values, v)
-	if columns[c].kind != kindID {
-		t.index[v] = id
-	}
+	t.index[v] = id
 	return id
 }
 

@@ -82,6 +82,7 @@ type writer struct {
 	source     any               // the current file
 	in         *input
 	cells      *cells
+	figures    figures
 	sheet      *sheet
 	pipe       *pipe
 	services   map[string]service // by name

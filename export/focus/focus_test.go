@@ -1,0 +1,243 @@
+package focus
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/shopspring/decimal"
+
+	"github.com/arrears-billing/arrears/agreement"
+	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/ingest"
+	"github.com/arrears-billing/arrears/ingest/cur"
+	"github.com/arrears-billing/arrears/invoice"
+	"github.com/arrears-billing/arrears/rating"
+)
+
+func dec(s string) currency.Decimal { return currency.MustParse(s) }
+
+// text is a file of a delivery that is given as text.
+type text string
+
+func (t text) Range(off, n int64) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(string(t)[off : off+n])), nil
+}
+
+func (t text) Close() error { return nil }
+
+// fileOf is a file of a delivery.
+func fileOf(name, s string) ingest.File {
+	return ingest.File{Name: name, Size: int64(len(s)), Pin: "x", Open: func(context.Context) (ingest.Content, error) { return text(s), nil }}
+}
+
+var seller = agreement.Seller{
+	ID: "SEL-DE", Name: "Seller GmbH", Country: "DE", TaxID: "DE136695976", Currency: "EUR",
+	Address: agreement.Address{Street: "Hauptstr. 1", City: "Berlin", PostalCode: "10115", Country: "DE"}, Payment: agreement.Payment{Days: 30},
+}
+
+var buyer = agreement.Buyer{
+	ID: "BUY-0001", Name: "Kunde AG", Country: "DE", TaxID: "DE129274202",
+	Address: agreement.Address{Street: "Weg 1", City: "Bonn", PostalCode: "53113", Country: "DE"},
+}
+
+// billed rates and issues the month of a file, at a rate to the terms' currency, and returns it for
+// export with its rows.
+func billed(t testing.TB, f ingest.File, m calendar.Month, terms agreement.Terms, value string, change ...func(*rating.Input)) (Month, Rows) {
+	t.Helper()
+	scan, err := cur.Scan(t.Context(), f, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payer := scan.Set.Payers()[0]
+	in := rating.Input{
+		Month: m, Charges: scan.Set.Charges, Names: scan.Set.Names, Payer: payer, Proven: true, Terms: terms, Discounts: true,
+		Rate: func(from currency.Code, id string) (currency.Rate, error) {
+			return currency.Rate{From: from, To: terms.Currency, Value: dec(value), Source: "fixed", Date: m.First(), AWSInvoice: id}, nil
+		},
+	}
+	for _, c := range change {
+		c(&in)
+	}
+	rated := rating.Rate(in)
+	if len(rated.Blocks) > 0 {
+		t.Fatalf("blocked: %v", rated.Blocks)
+	}
+	d, reasons := invoice.Draft(invoice.Input{
+		ID: "AGR-0001-" + m.String(), Agreement: "AGR-0001", Month: m, Seller: seller, Buyer: buyer, Currency: terms.Currency,
+		Priced: rated.Priced, SellerLines: rated.Seller,
+		NationalRate: func(from, to currency.Code, day calendar.Date) (currency.Rate, error) {
+			return currency.Rate{From: from, To: to, Value: dec("0.9"), Source: "ecb", Date: day}, nil
+		},
+	})
+	if len(reasons) > 0 {
+		t.Fatalf("no draft: %v", reasons)
+	}
+	d = d.Issue("DE-0001", m.Add(1).Day(8), 30)
+	month := Month{
+		Agreement: "AGR-0001", Organisation: payer, Month: m, Currency: terms.Currency, Seller: seller.Name, Buyer: buyer.Name,
+		Documents: []invoice.Document{d}, Charges: scan.Set.Charges, Rated: rated, Names: scan.Set.Names, Rate: in.Rate,
+	}
+	return month, func(ctx context.Context, each func(*cur.Batch) error) error {
+		_, err := cur.Wide(ctx, f, m, each)
+		return err
+	}
+}
+
+var plain = agreement.Terms{Support: agreement.Resold, Currency: "EUR", PrivatePricing: agreement.PrivateBlock, SharedFees: "payer"}
+
+// A line is a row that was written, by column; NULL is not there.
+type line map[string]string
+
+// export writes a month as parquet and reads it back.
+func export(t *testing.T, m Month, rows Rows, o Options) []line {
+	t.Helper()
+	var b bytes.Buffer
+	if _, err := Write(t.Context(), &b, m, rows, o, Parquet); err != nil {
+		t.Fatal(err)
+	}
+	return lines(t, b.Bytes())
+}
+
+// lines reads a parquet file.
+func lines(t *testing.T, data []byte) []line {
+	t.Helper()
+	r, err := file.NewParquetReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pr, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{BatchSize: 1 << 14}, memory.DefaultAllocator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := pr.ReadTable(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Release()
+	var out []line
+	tr := array.NewTableReader(table, 1<<14)
+	defer tr.Release()
+	for tr.Next() {
+		rec := tr.RecordBatch()
+		from := len(out)
+		for range rec.NumRows() {
+			out = append(out, line{})
+		}
+		for c, f := range rec.Schema().Fields() {
+			for i := range int(rec.NumRows()) {
+				if rec.Column(c).IsNull(i) {
+					continue
+				}
+				v := rec.Column(c).ValueStr(i)
+				switch a := rec.Column(c).(type) {
+				case *array.Decimal128:
+					v = currency.Plain(decimal.NewFromBigInt(a.Value(i).BigInt(), -f.Type.(*arrow.Decimal128Type).Scale))
+				case *array.Timestamp:
+					v = a.Value(i).ToTime(f.Type.(*arrow.TimestampType).Unit).UTC().Format("2006-01-02T15:04:05Z")
+				}
+				out[from+i][f.Name] = v
+			}
+		}
+	}
+	return out
+}
+
+// sum adds up a column of the rows that fit.
+func sum(rows []line, column string, fits func(line) bool) currency.Decimal {
+	s := currency.Zero
+	for _, r := range rows {
+		if fits(r) {
+			s = s.Add(dec(r[column]))
+		}
+	}
+	return s
+}
+
+func sample(t *testing.T, dir string) string {
+	t.Helper()
+	p := filepath.Join("..", "..", "..", "shared", "samples", filepath.FromSlash(dir))
+	if _, err := os.Stat(p); err != nil {
+		t.Skip("no samples here:", err)
+	}
+	return p
+}
+
+// sampleFile is a month's file of the real account.
+func sampleFile(t *testing.T, month string) ingest.File {
+	t.Helper()
+	d, err := ingest.Find(t.Context(), ingest.Folder(sample(t, "cur2/cid-cur2")), agreement.Source{Manifest: "none"}, calendar.MustMonth(month))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Files[0]
+}
+
+// The rows of a month of a real account, told in dollars, are AWS's own FOCUS rows of that month,
+// column by column. What differs on purpose is listed in docs/FOCUS.md with the clause.
+func TestSameWordsAsAWS(t *testing.T) {
+	aws, err := os.ReadFile(filepath.Join(sample(t, "focus/aws-1.0/billing_period=2025-03"), "focus1-00001.snappy.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terms := plain
+	terms.Currency = "USD"
+	m, rows := billed(t, sampleFile(t, "2025-03"), calendar.MustMonth("2025-03"), terms, "1")
+	for _, v := range []Version{V14} {
+		own := slices.DeleteFunc(export(t, m, rows, Options{v, MSP}), func(r line) bool {
+			return r["ChargeCategory"] == "Tax" || r["x_ChargeSubType"] == "Rounding"
+		})
+		theirs := slices.DeleteFunc(lines(t, aws), func(r line) bool { return r["ChargeCategory"] == "Tax" })
+		if len(own) != len(theirs) {
+			t.Fatalf("%s: %d rows, AWS has %d", v, len(own), len(theirs))
+		}
+		key := func(r line) string {
+			number := func(s string) string { return dec(s).StringFixed(10) }
+			return r["ChargePeriodStart"] + r["ChargePeriodEnd"] + r["x_ServiceCode"] + r["x_UsageType"] + " " + r["x_Operation"] + r["SubAccountId"] +
+				r["SkuPriceId"] + r["RegionId"] + number(r["BilledCost"]) + number(r["PricingQuantity"]) + r["ChargeDescription"]
+		}
+		for _, list := range [][]line{own, theirs} {
+			slices.SortFunc(list, func(a, b line) int { return bytes.Compare([]byte(key(a)), []byte(key(b))) })
+		}
+		differ := map[string]int{}
+		for i := range own {
+			a, b := own[i], theirs[i]
+			for _, c := range []string{
+				"AvailabilityZone", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart",
+				"CommitmentDiscountId", "CommitmentDiscountStatus", "ConsumedUnit", "PricingCategory", "PricingUnit", "RegionId", "ServiceCategory",
+				"ServiceName", "SkuId", "SkuPriceId", "SubAccountId", "SubAccountName", "x_Operation", "x_ServiceCode", "x_UsageType",
+			} {
+				if a[c] != b[c] && !(c == "ServiceCategory" && b[c] == "Storage" && b["ServiceName"] == "Amazon Elastic Compute Cloud") {
+					if differ[c]++; differ[c] == 1 {
+						t.Errorf("%s: %s is %q, AWS says %q: %v", v, c, a[c], b[c], b)
+					}
+				}
+			}
+			// Prices times quantities are exact here, and rounded to ten places at AWS.
+			for c, within := range map[string]string{
+				"BilledCost": "0", "EffectiveCost": "0", "PricingQuantity": "0", "ConsumedQuantity": "0", "ListUnitPrice": "0",
+				"ListCost": "0.0000000001", "ContractedCost": "0.0000000001",
+			} {
+				if dec(a[c]).Sub(dec(b[c])).Abs().GreaterThan(dec(within)) {
+					if differ[c]++; differ[c] == 1 {
+						t.Errorf("%s: %s is %s, AWS says %s: %v", v, c, a[c], b[c], b)
+					}
+				}
+			}
+		}
+		if len(differ) > 0 {
+			t.Errorf("%s: rows that differ: %v", v, differ)
+		}
+	}
+}
