@@ -54,11 +54,11 @@ var buyer = agreement.Buyer{
 
 // billed rates and issues the month of a file, at a rate to the terms' currency, and returns it for
 // export with its rows.
-func billed(t testing.TB, f ingest.File, m calendar.Month, terms agreement.Terms, value string, change ...func(*rating.Input)) (Month, Rows) {
-	t.Helper()
-	scan, err := cur.Scan(t.Context(), f, m)
+func billed(tb testing.TB, f ingest.File, m calendar.Month, terms agreement.Terms, value string, change ...func(*rating.Input)) (Month, Rows) {
+	tb.Helper()
+	scan, err := cur.Scan(tb.Context(), f, m)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	payer := scan.Set.Payers()[0]
 	in := rating.Input{
@@ -72,7 +72,7 @@ func billed(t testing.TB, f ingest.File, m calendar.Month, terms agreement.Terms
 	}
 	rated := rating.Rate(in)
 	if len(rated.Blocks) > 0 {
-		t.Fatalf("blocked: %v", rated.Blocks)
+		tb.Fatalf("blocked: %v", rated.Blocks)
 	}
 	d, reasons := invoice.Draft(invoice.Input{
 		ID: "AGR-0001-" + m.String(), Agreement: "AGR-0001", Month: m, Seller: seller, Buyer: buyer, Currency: terms.Currency,
@@ -82,7 +82,7 @@ func billed(t testing.TB, f ingest.File, m calendar.Month, terms agreement.Terms
 		},
 	})
 	if len(reasons) > 0 {
-		t.Fatalf("no draft: %v", reasons)
+		tb.Fatalf("no draft: %v", reasons)
 	}
 	d = d.Issue("DE-0001", m.Add(1).Day(8), 30)
 	month := Month{
@@ -218,7 +218,10 @@ func TestSameWordsAsAWS(t *testing.T) {
 				"CommitmentDiscountId", "CommitmentDiscountStatus", "ConsumedUnit", "PricingCategory", "PricingUnit", "RegionId", "ServiceCategory",
 				"ServiceName", "SkuId", "SkuPriceId", "SubAccountId", "SubAccountName", "x_Operation", "x_ServiceCode", "x_UsageType",
 			} {
-				if a[c] != b[c] && !(c == "ServiceCategory" && b[c] == "Storage" && b["ServiceName"] == "Amazon Elastic Compute Cloud") {
+				if c == "ServiceCategory" && b["ServiceName"] == "Amazon Elastic Compute Cloud" && b[c] == "Storage" {
+					continue // AWS files volumes and instances apart, under one name
+				}
+				if a[c] != b[c] {
 					if differ[c]++; differ[c] == 1 {
 						t.Errorf("%s: %s is %q, AWS says %q: %v", v, c, a[c], b[c], b)
 					}

@@ -40,7 +40,8 @@ type parquetFile struct {
 // machine, since the next sheet is filled meanwhile, would leave none.
 const encoders = 2
 
-// arrowType is how a column is typed, in a schema or as the values of a record.
+// arrowType is how a column is typed. JSON is text: parquet has a type of its own for it, which some
+// readers take for bytes.
 func (f field) arrowType() arrow.DataType {
 	switch {
 	case f.kind == kindTime:
@@ -154,36 +155,51 @@ type scratch struct {
 	slots   []int32
 	values  []number
 	packed  []byte
-	offsets []int32
 }
 
 var errNoValue = errors.New("a row has no value, which the specification does not allow")
 
-// levels says which rows have a value; nil when all have one and a column may not be NULL.
-func (c *scratch) levels(null bool, n int, has func(i int) bool) (nulls int, err error) {
+// levels says which of the ids are NULL: in defs for the file, which are nil when no row may be
+// NULL, and in valid, by bits, for the encoder.
+func (c *scratch) levels(null bool, ids []int32) (nulls int, err error) {
+	n := len(ids)
 	c.defs, c.valid = slices.Grow(c.defs[:0], n)[:n], slices.Grow(c.valid[:0], n/8+1)[:n/8+1]
-	clear(c.valid)
-	for i := range n {
-		if has(i) {
-			c.defs[i] = 1
-			c.valid[i/8] |= 1 << (i % 8)
-		} else {
-			c.defs[i] = 0
-			nulls++
+	defs := c.defs
+	there := 0
+	for i, id := range ids {
+		d := int16(1 ^ uint32(id)>>31) //nolint:gosec // 0 or 1: NULL is the one negative id
+		defs[i] = d
+		there += int(d)
+	}
+	if there < n {
+		if !null {
+			return 0, errNoValue
+		}
+		clear(c.valid)
+		for i, d := range defs {
+			c.valid[i/8] |= byte(d) << (i % 8) //nolint:gosec // 0 or 1
 		}
 	}
-	if nulls > 0 && !null {
-		return 0, errNoValue
-	}
 	if !null {
-		c.defs = nil
+		c.defs = c.defs[:0:0]
 	}
-	return nulls, nil
+	return n - there, nil
+}
+
+// nulls writes a column that is NULL in every row.
+func (c *scratch) nulls(cw *file.ByteArrayColumnChunkWriter, n int) error {
+	c.defs = slices.Grow(c.defs[:0], n)[:n]
+	clear(c.defs)
+	_, err := cw.WriteBatch(nil, c.defs, nil)
+	return err
 }
 
 // texts writes a column of texts by their ids.
 func (c *scratch) texts(cw file.ColumnChunkWriter, f field, ids []int32, values []string) error {
-	nulls, err := c.levels(f.null, len(ids), func(i int) bool { return ids[i] != none })
+	if len(values) == 0 && f.null {
+		return c.nulls(cw.(*file.ByteArrayColumnChunkWriter), len(ids))
+	}
+	nulls, err := c.levels(f.null, ids)
 	if err != nil {
 		return err
 	}
@@ -212,12 +228,19 @@ func (c *scratch) write(cw file.ColumnChunkWriter, dictionary arrow.Array, ids [
 	defer data.Release()
 	indices := array.NewInt32Data(data)
 	defer indices.Release()
-	return cw.WriteDictIndices(indices, c.defs, nil)
+	return cw.WriteDictIndices(indices, c.levelsOrNil(), nil)
+}
+
+func (c *scratch) levelsOrNil() []int16 {
+	if len(c.defs) == 0 {
+		return nil
+	}
+	return c.defs
 }
 
 // bytes writes a column of texts that are nearly all different.
 func (c *scratch) bytes(cw *file.ByteArrayColumnChunkWriter, ids []int32, t *texts) error {
-	if _, err := c.levels(true, len(ids), func(i int) bool { return ids[i] != none }); err != nil {
+	if _, err := c.levels(true, ids); err != nil {
 		return err
 	}
 	// Every row with a text has the next one: the offsets leave out what is NULL.
@@ -228,11 +251,12 @@ func (c *scratch) bytes(cw *file.ByteArrayColumnChunkWriter, ids []int32, t *tex
 // numbers writes a column of decimals: by a dictionary when the first thousands of rows repeat
 // themselves, as prices do.
 func (c *scratch) numbers(cw *file.FixedLenByteArrayColumnChunkWriter, f field, values []number, has []bool) error {
-	nulls, err := c.levels(f.null, len(values), func(i int) bool { return has[i] })
+	few := c.distinct(values, has)
+	nulls, err := c.levels(f.null, c.ids)
 	if err != nil {
 		return err
 	}
-	if c.distinct(values, has) {
+	if few {
 		c.pack(c.values, nil)
 		data := array.NewData(&arrow.FixedSizeBinaryType{ByteWidth: 16}, len(c.values), []*memory.Buffer{nil, memory.NewBufferBytes(bytes.Clone(c.packed))}, nil, 0, 0)
 		defer data.Release()
@@ -242,7 +266,7 @@ func (c *scratch) numbers(cw *file.FixedLenByteArrayColumnChunkWriter, f field, 
 	}
 	cw.FallbackToPlain()
 	c.pack(values, has)
-	_, err = cw.WriteBatchArrow(c.packed, c.defs, nil)
+	_, err = cw.WriteBatchArrow(c.packed, c.levelsOrNil(), nil)
 	return err
 }
 
@@ -266,7 +290,7 @@ func (c *scratch) distinct(values []number, has []bool) bool {
 	c.ids, c.values = slices.Grow(c.ids[:0], len(values))[:len(values)], c.values[:0]
 	for i, n := range values {
 		if !has[i] {
-			c.ids[i] = 0
+			c.ids[i] = none
 			continue
 		}
 		h := (n.LowBits() ^ uint64(n.HighBits())*0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 //nolint:gosec // bits
@@ -275,6 +299,11 @@ func (c *scratch) distinct(values []number, has []bool) bool {
 			id := c.slots[slot]
 			if id == 0 {
 				if len(c.values) > 4096 && len(c.values) > i/4 {
+					for k := i; k < len(values); k++ { // which rows are NULL is asked all the same
+						if c.ids[k] = none; has[k] {
+							c.ids[k] = 0
+						}
+					}
 					return false
 				}
 				c.values = append(c.values, n)

@@ -510,6 +510,7 @@ func (w *writer) unused(r *cells, p *plan, part *planPart, i int, f *figures) er
 	r.setText(cCommitmentDiscountStatus, "Unused")
 	r.setText(xChargeSubType, "Unused")
 	r.null(cInvoiceDetailID) // nothing of it is on a printed line
+	r.setID(xLineItemID, r.sheet.id(xLineItemID, w.in.lineItem.At(i)))
 	r.setID(cResourceID, w.sheet.id(cResourceID, []byte(r.text(cCommitmentDiscountID))))
 	r.setText(cResourceType, resourceType(r.text(cCommitmentDiscountID)))
 	if r.text(cResourceType) == "" {
