@@ -11,6 +11,7 @@ import (
 	"github.com/arrears-billing/arrears/agreement"
 	"github.com/arrears-billing/arrears/calendar"
 	"github.com/arrears-billing/arrears/currency"
+	"github.com/arrears-billing/arrears/export/focus"
 	"github.com/arrears-billing/arrears/ingest"
 	"github.com/arrears-billing/arrears/rating"
 	"github.com/arrears-billing/arrears/store"
@@ -309,7 +310,11 @@ func sourceRow(e Evidence, rated rating.Result) *SourceRow {
 	for _, c := range e.Set.Charges {
 		r.Currency = c.Currency
 		r.Unblended = r.Unblended.Add(c.Unblended)
+		if !focus.KnowsService(c.Key) && !slices.Contains(r.UnknownServices, c.Product) {
+			r.UnknownServices = append(r.UnknownServices, c.Product)
+		}
 	}
+	slices.Sort(r.UnknownServices)
 	return r
 }
 

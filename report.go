@@ -79,6 +79,9 @@ type SourceRow struct {
 	Unblended      currency.Decimal                        `json:"unblended"`
 	InRowDiscounts currency.Decimal                        `json:"in_row_discounts"`
 	Dispositions   map[rating.Disposition]currency.Decimal `json:"dispositions"`
+	// UnknownServices are products of AWS's that no FOCUS category is known of: exports file them
+	// under Other. No question of money, so no warning that would hold the month.
+	UnknownServices []string `json:"unknown_services,omitempty"`
 }
 
 // disposed says that every part of the source has its disposition.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/arrears-billing/arrears"
 	"github.com/arrears-billing/arrears/calendar"
+	"github.com/arrears-billing/arrears/export/focus"
 	"github.com/arrears-billing/arrears/fixtures"
 	"github.com/arrears-billing/arrears/store"
 )
@@ -73,10 +74,20 @@ func (a *app) demo(ctx context.Context, dir string, seed uint64) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.print(map[string]any{"folder": dir, "runs": reports, "documents": files})
+	exports := 0
+	for _, m := range story.Months {
+		p, err := e.Publish(ctx, folder(filepath.Join(dir, "exports")), arrears.DatasetOptions{
+			Kind: "focus", Month: m, Versions: focus.Versions, Format: focus.Parquet, Identity: focus.MSP,
+		})
+		if err != nil {
+			return err
+		}
+		exports += len(p.Files)
 	}
-	a.tour(dir, story, reports, files)
+	if a.json {
+		return a.print(map[string]any{"folder": dir, "runs": reports, "documents": files, "exports": exports})
+	}
+	a.tour(dir, story, reports, files, exports)
 	return nil
 }
 
@@ -120,7 +131,7 @@ func renderAll(ctx context.Context, e *arrears.Engine, dir string) ([]string, er
 }
 
 // tour says what happened, customer by customer, and what to try next.
-func (a *app) tour(dir string, story fixtures.Story, reports []arrears.RunReport, files []string) {
+func (a *app) tour(dir string, story fixtures.Story, reports []arrears.RunReport, files []string, exports int) {
 	rows := int64(0)
 	fmt.Fprintf(a.stdout, "A made-up reseller: %s, months %s to %s\n", count(len(story.Customers), "customer"), story.Months[0], story.Months[len(story.Months)-1])
 	for _, c := range story.Customers {
@@ -151,7 +162,7 @@ func (a *app) tour(dir string, story fixtures.Story, reports []arrears.RunReport
 	}
 	data := filepath.Join(dir, "data")
 	asOf := "--as-of " + story.AsOf(last.Month).String()
-	fmt.Fprintf(a.stdout, "\n%d rows of AWS's files billed; %s in %s\n", rows, count(len(files), "PDF"), filepath.Join(dir, "documents"))
+	fmt.Fprintf(a.stdout, "\n%d rows of AWS's files billed; %s in %s; %s of FOCUS in %s\n", rows, count(len(files), "PDF"), filepath.Join(dir, "documents"), count(exports, "file"), filepath.Join(dir, "exports"))
 	fmt.Fprintf(a.stdout, `
 Try next:
   export ARREARS_DATA=%[1]s
@@ -161,7 +172,13 @@ Try next:
   arrears run --month %[4]s %[2]s       again: nothing changes
   arrears verify                                    numbers, hashes, recomputation
   less %[5]s                        the book
-`, data, asOf, show, last.Month, filepath.Join(dir, "book.yaml"))
+
+Each customer's FOCUS rows come to the invoice, to the cent. One query ties all of them out:
+  duckdb -c "select InvoiceId, sum(BilledCost) - any_value(payable) as difference
+    from '%[6]s/*/focus-1.4/data/*/*.parquet'
+    join (select InvoiceId, sum(BilledCost) as payable from '%[6]s/*/focus-1.4-invoice-detail/data/*/*.parquet' group by all)
+    using (InvoiceId) group by all order by all"
+`, data, asOf, show, last.Month, filepath.Join(dir, "book.yaml"), filepath.Join(dir, "exports"))
 }
 
 // why is a row's reason or warning in a few words.

@@ -135,6 +135,9 @@ func (a *app) showReasons(r arrears.RunReport) {
 		for _, x := range row.Warnings {
 			fmt.Fprintf(a.stdout, "\n%s warning: %s\n  %s\n", row.Agreement, x.Code, x.Text)
 		}
+		if row.Source != nil && len(row.Source.UnknownServices) > 0 {
+			fmt.Fprintf(a.stdout, "\n%s note: unknown_service\n  exports file these products under Other: %s\n", row.Agreement, strings.Join(row.Source.UnknownServices, ", "))
+		}
 	}
 }
 

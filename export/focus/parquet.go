@@ -149,12 +149,12 @@ func (p *parquetFile) column(group file.BufferedRowGroupWriter, i int, s *sheet,
 
 // scratch is memory that one encoder uses again and again.
 type scratch struct {
-	defs    []int16
-	valid   []byte
-	ids     []int32
-	slots   []int32
-	values  []number
-	packed  []byte
+	defs   []int16
+	valid  []byte
+	ids    []int32
+	slots  []int32
+	values []number
+	packed []byte
 }
 
 var errNoValue = errors.New("a row has no value, which the specification does not allow")

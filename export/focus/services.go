@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+
+	"github.com/arrears-billing/arrears/ingest"
 )
 
 //go:embed data/services.tsv
@@ -26,6 +28,12 @@ var services = func() map[string]service {
 	}
 	return m
 }()
+
+// KnowsService says whether the table of services files a charge's product, as far as it is AWS's.
+func KnowsService(k ingest.Key) bool {
+	_, known := serviceOf(k.Product, "", k.BillingEntity == ingest.EntityMarketplace)
+	return known || k.Product == ""
+}
 
 // other is for what has no category: the seller's own lines, tax, and products that the table lacks.
 var other = service{"Other", "Other (Other)"}
