@@ -26,7 +26,7 @@ const lastWaitingDay = 14
 type view struct {
 	month   calendar.Month
 	dir     *directory
-	records map[string]store.Month // by agreement
+	records map[string]store.Month // by agreement, brief: without draft and report, which record loads
 	waivers map[string][]store.Waiver
 	bills   map[agreement.AccountID]payerBills
 	refs    References
@@ -42,12 +42,12 @@ func (e *Engine) view(ctx context.Context, m calendar.Month) (*view, error) {
 	if v.dir, err = e.directory(ctx); err != nil {
 		return nil, err
 	}
-	months, err := e.DB.Months(ctx, store.MonthFilter{Month: m})
+	err = e.DB.EachMonth(ctx, store.MonthFilter{Month: m, Brief: true}, func(r store.Month) error {
+		v.records[r.Agreement] = r
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	for _, r := range months {
-		v.records[r.Agreement] = r
 	}
 	waivers, err := e.DB.Waivers(ctx, "", m)
 	if err != nil {
@@ -66,6 +66,15 @@ func (e *Engine) view(ctx context.Context, m calendar.Month) (*view, error) {
 	return v, err
 }
 
+// record loads the whole record of an agreement's month; false: there is none.
+func (e *Engine) record(ctx context.Context, v *view, agr string) (store.Month, bool, error) {
+	if _, known := v.records[agr]; !known {
+		return store.Month{}, false, nil
+	}
+	rec, err := e.DB.Month(ctx, agr, v.month)
+	return rec, err == nil, err
+}
+
 // An assessment is what an agreement's month comes to now, before it is held against its record.
 type assessment struct {
 	agr      *agreement.Agreement
@@ -78,6 +87,10 @@ type assessment struct {
 	computed Evidence
 	quick    string // identifies everything the assessment was made from, without reading files
 	reused   bool   // quick is that of the record: nothing to do
+
+	old    store.Month // the month's record, if it was looked at
+	known  bool        // there is one
+	loaded bool        // it was looked at
 }
 
 // assess says what the agreement's month comes to. d is its delivery, read or not.
@@ -102,7 +115,11 @@ func (e *Engine) assess(ctx context.Context, v *view, a *agreement.Agreement, d 
 		return as, nil
 	}
 	as.quick = e.quick(v, a, terms, d)
-	if r, ok := v.records[a.ID]; ok && reportOf(r).Quick == as.quick {
+	var err error
+	if as.old, as.known, err = e.record(ctx, v, a.ID); err != nil {
+		return as, err
+	}
+	if as.loaded = true; as.known && reportOf(as.old).Quick == as.quick {
 		as.reused = true
 		return as, nil
 	}

@@ -39,6 +39,9 @@ func (e *Engine) Approve(ctx context.Context, by string, ids ...string) ([]invoi
 	}
 	var out []invoice.Document
 	for _, t := range targets {
+		if err := e.load(ctx, &t); err != nil {
+			return nil, err
+		}
 		if t.month.Status != Drafted && t.month.Status != Approved {
 			return nil, wrong("not_drafted", "", "%s is %s, only drafts are approved", t.id(), t.month.Status)
 		}
@@ -104,28 +107,34 @@ type target struct {
 func (t target) id() string { return t.month.Agreement + "-" + t.month.Month.String() }
 
 // targets finds months by the ids or numbers of their documents, or all drafts of a month, in the
-// order in which they are numbered: month, agreement (design 7, "Numbers").
+// order in which they are numbered: month, agreement (design 7, "Numbers"). Their records are brief
+// and without drafts, which load gives them one at a time.
 func (e *Engine) targets(ctx context.Context, ids []string, m calendar.Month) ([]target, error) {
-	months, err := e.DB.Months(ctx, store.MonthFilter{Month: m, Statuses: []string{Drafted, Approved, NothingToBill, Blocked, Waiting, Held}})
-	if err != nil {
-		return nil, err
-	}
 	var out []target
 	found := map[string]bool{}
-	for _, rec := range months {
+	statuses := []string{Drafted, Approved, NothingToBill, Blocked, Waiting, Held}
+	err := e.DB.EachMonth(ctx, store.MonthFilter{Month: m, Statuses: statuses}, func(rec store.Month) error {
 		t := target{month: rec, named: len(ids) > 0}
-		if t.drafts, err = storedDrafts(rec); err != nil {
-			return nil, err
-		}
 		wanted := len(ids) == 0
-		for _, id := range ids {
-			if id == t.id() || slices.ContainsFunc(t.drafts, func(d invoice.Document) bool { return d.ID == id }) {
-				wanted, found[id] = true, true
+		if !wanted {
+			drafts, err := storedDrafts(rec)
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				if id == t.id() || slices.ContainsFunc(drafts, func(d invoice.Document) bool { return d.ID == id }) {
+					wanted, found[id] = true, true
+				}
 			}
 		}
 		if wanted {
+			t.month = brief(rec)
 			out = append(out, t)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, id := range ids {
 		if found[id] {
@@ -145,6 +154,20 @@ func (e *Engine) targets(ctx context.Context, ids []string, m calendar.Month) ([
 	return out, nil
 }
 
+// load gives a target the month's whole record and its drafts, if it is still what was found.
+func (e *Engine) load(ctx context.Context, t *target) error {
+	rec, err := e.DB.Month(ctx, t.month.Agreement, t.month.Month)
+	if err != nil {
+		return err
+	}
+	if rec.Version != t.month.Version {
+		return fmt.Errorf("%s: %w", t.id(), store.ErrConflict)
+	}
+	t.month = rec
+	t.drafts, err = storedDrafts(rec)
+	return err
+}
+
 // Issue gives drafts their numbers and freezes them: those named, or all of a month that are
 // ready. It looks at today's inputs first and refuses a draft that they no longer give. A draft
 // with a warning is issued when it is approved, or when a person names it and the seller asks for
@@ -153,45 +176,73 @@ func (e *Engine) targets(ctx context.Context, ids []string, m calendar.Month) ([
 // When a named draft is refused, nothing is issued. Of a whole month the others are, and the error
 // tells of those that are not.
 func (e *Engine) Issue(ctx context.Context, m calendar.Month, ids ...string) ([]invoice.Document, error) {
+	var out []invoice.Document
+	err := e.IssueEach(ctx, m, func(d invoice.Document) { out = append(out, d) }, ids...)
+	return out, err
+}
+
+// IssueEach is Issue that hands each document over as it is issued, and keeps none.
+func (e *Engine) IssueEach(ctx context.Context, m calendar.Month, issued func(invoice.Document), ids ...string) error {
 	targets, err := e.targets(ctx, ids, m)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	views := map[calendar.Month]*view{}
 	var ready []target
 	var refused error
 	for _, t := range targets {
+		found := t.month
 		v := views[t.month.Month]
 		if v == nil {
 			if v, err = e.view(ctx, t.month.Month); err != nil {
-				return nil, err
+				return err
 			}
 			views[t.month.Month] = v
 		}
+		if err := e.load(ctx, &t); err != nil {
+			return err
+		}
 		if err := e.mayIssue(v.dir, t); err != nil {
 			if t.named {
-				return nil, err
+				return err
 			}
 			continue
 		}
 		if err := e.stillDue(ctx, v, t); err != nil {
 			if _, ok := errors.AsType[*Error](err); t.named || !ok {
-				return nil, err
+				return err
 			}
 			refused = cmp.Or(refused, err)
 			continue
 		}
-		ready = append(ready, t)
+		ready = append(ready, target{month: found, named: t.named})
 	}
-	var out []invoice.Document
 	for _, t := range ready {
+		if err := e.load(ctx, &t); err != nil {
+			return err
+		}
 		documents, err := e.issueMonth(ctx, views[t.month.Month].dir, t)
-		out = append(out, documents...)
+		for _, d := range documents {
+			issued(d)
+		}
 		if err != nil {
-			return out, err
+			return err
 		}
 	}
-	return out, refused
+	return refused
+}
+
+// Left returns the ids of the drafts of a month that are not issued.
+func (e *Engine) Left(ctx context.Context, m calendar.Month) ([]string, error) {
+	var ids []string
+	err := e.DB.EachMonth(ctx, store.MonthFilter{Month: m}, func(rec store.Month) error {
+		drafts, err := draftsOf(rec)
+		for _, d := range drafts {
+			ids = append(ids, d.ID)
+		}
+		return err
+	})
+	return ids, err
 }
 
 // mayIssue says why a month's drafts cannot be issued now.
@@ -237,16 +288,16 @@ func (e *Engine) stillDue(ctx context.Context, v *view, t target) error {
 // issue issues what a run has just drafted: drafts without a warning, and what is approved.
 func (r *run) issue(ctx context.Context, rows []AgreementRow) error {
 	for i := range rows {
-		rec, ok := r.view.records[rows[i].Agreement]
-		if !ok || r.kept[rows[i].Agreement] {
+		if b, ok := r.view.records[rows[i].Agreement]; !ok || r.kept[rows[i].Agreement] || b.Status != Drafted && b.Status != Approved {
 			continue
 		}
+		rec, _, err := r.record(ctx, r.view, rows[i].Agreement)
+		if err != nil {
+			return err
+		}
 		t := target{month: rec}
-		if !hasIssued(rec.Status) {
-			var err error
-			if t.drafts, err = storedDrafts(rec); err != nil {
-				return err
-			}
+		if t.drafts, err = storedDrafts(rec); err != nil {
+			return err
 		}
 		if r.mayIssue(r.view.dir, t) != nil {
 			continue

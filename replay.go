@@ -88,6 +88,10 @@ func (e *Engine) Replay(ctx context.Context, o ReplayOptions) (ReplayReport, err
 		if len(o.Agreements) > 0 && !slices.Contains(o.Agreements, a.ID) || !ok || !hasIssued(rec.Status) {
 			continue
 		}
+		rec, _, err := e.record(ctx, v, a.ID)
+		if err != nil {
+			return report, err
+		}
 		r, now, err := e.replayMonth(ctx, v, rec)
 		if err != nil {
 			return report, err

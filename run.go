@@ -81,7 +81,7 @@ type run struct {
 	chosen     []*agreement.Agreement // ascending by id
 	deliveries []*delivery            // those that were read, in the order of their first agreement
 	refused    bool                   // a document could not be issued
-	saved      map[string]store.Month // what this run committed, by agreement
+	saved      map[string]store.Month // what this run committed, by agreement, brief
 	unsaved    []store.Month          // what it will save next, ascending by agreement
 	kept       map[string]bool        // agreements whose record is of a later "now": not looked at, not issued
 }
@@ -266,7 +266,13 @@ func (r *run) deliver(ctx context.Context, g group) (*delivery, error) {
 
 // commit holds an assessment against the month's record, keeps what changed, and returns the row.
 func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
-	old, known := r.view.records[as.agr.ID]
+	if !as.loaded {
+		var err error
+		if as.old, as.known, err = r.record(ctx, r.view, as.agr.ID); err != nil {
+			return AgreementRow{}, err
+		}
+	}
+	old, known := as.old, as.known
 	if as.reused {
 		return keptRow(old), nil
 	}
@@ -298,7 +304,7 @@ func (r *run) commit(ctx context.Context, as assessment) (AgreementRow, error) {
 	if r.writes() && changed {
 		r.unsaved = append(r.unsaved, next)
 	} else {
-		r.saved[as.agr.ID] = next
+		r.saved[as.agr.ID] = brief(next)
 	}
 	return out, nil
 }
@@ -318,9 +324,15 @@ func (r *run) save(ctx context.Context) error {
 		return fmt.Errorf("changed by another run in the meantime, run again: %w", err)
 	}
 	for _, m := range list {
-		r.saved[m.Agreement] = m
+		r.saved[m.Agreement] = brief(m)
 	}
 	return err
+}
+
+// brief is a record without what is most of its bytes: a run remembers thousands.
+func brief(m store.Month) store.Month {
+	m.Draft, m.Report = nil, nil
+	return m
 }
 
 // keptRow is the row of a record that stays as it is.

@@ -224,22 +224,6 @@ type PendingMemo struct {
 // pendingMemos lists the memos of the month and the three before whose rows have come in no
 // delivery around it.
 func (r *run) pendingMemos(ctx context.Context, rows []AgreementRow) ([]PendingMemo, error) {
-	records, err := r.DB.Months(ctx, store.MonthFilter{From: r.Month.Add(-2 * memoMonths), To: r.Month.Add(memoMonths)})
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]bool{}
-	look := func(lines []reconcile.Line) {
-		for _, line := range lines {
-			found[line.AWSInvoice] = found[line.AWSInvoice] || line.Note != reconcile.Pending
-		}
-	}
-	for _, rec := range records {
-		look(reportOf(rec).Row.Reconciliation)
-	}
-	for _, row := range rows {
-		look(row.Reconciliation)
-	}
 	var out []PendingMemo
 	for _, p := range r.view.dir.book.Payers {
 		if len(r.Payers) > 0 && !slices.Contains(r.Payers, p.Account) {
@@ -247,7 +231,7 @@ func (r *run) pendingMemos(ctx context.Context, rows []AgreementRow) ([]PendingM
 		}
 		bills := r.view.bills[p.Account]
 		for _, b := range slices.Concat(bills.memos, bills.month) {
-			if !b.Memo() || !b.Compared() || b.Signed().IsZero() || found[b.ID] || b.Month.After(r.Month) || ownBill(p, b) {
+			if !b.Memo() || !b.Compared() || b.Signed().IsZero() || b.Month.After(r.Month) || ownBill(p, b) {
 				continue
 			}
 			out = append(out, PendingMemo{
@@ -256,6 +240,27 @@ func (r *run) pendingMemos(ctx context.Context, rows []AgreementRow) ([]PendingM
 			})
 		}
 	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	found := map[string]bool{}
+	look := func(lines []reconcile.Line) {
+		for _, line := range lines {
+			found[line.AWSInvoice] = found[line.AWSInvoice] || line.Note != reconcile.Pending
+		}
+	}
+	around := store.MonthFilter{From: r.Month.Add(-2 * memoMonths), To: r.Month.Add(memoMonths)}
+	err := r.DB.EachMonth(ctx, around, func(rec store.Month) error {
+		look(reportOf(rec).Row.Reconciliation)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		look(row.Reconciliation)
+	}
+	out = slices.DeleteFunc(out, func(m PendingMemo) bool { return found[m.AWSInvoice] })
 	slices.SortFunc(out, func(a, b PendingMemo) int { return cmp.Compare(a.AWSInvoice, b.AWSInvoice) })
 	return out, nil
 }

@@ -58,6 +58,20 @@ func (db *DB) Month(ctx context.Context, agr string, m calendar.Month) (Month, e
 
 // Months returns the states that the filter asks for, by month and agreement.
 func (db *DB) Months(ctx context.Context, f MonthFilter) ([]Month, error) {
+	var list []Month
+	err := db.EachMonth(ctx, f, func(m Month) error {
+		list = append(list, m)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// EachMonth calls visit for each month that Months returns, in the same order, and keeps none. It
+// ends with the first error of visit.
+func (db *DB) EachMonth(ctx context.Context, f MonthFilter, visit func(Month) error) error {
 	var w where
 	w.and("agreement = $%d", f.Agreement)
 	w.and("month = $%d", f.Month.String())
@@ -68,11 +82,18 @@ func (db *DB) Months(ctx context.Context, f MonthFilter) ([]Month, error) {
 	if f.Brief {
 		query = selectBriefMonths
 	}
-	list, err := months(ctx, db.read, query+w.String()+` order by month, agreement`, w.args...)
+	var failed error
+	err := each(ctx, db.read, func(r *sql.Rows) error {
+		m, err := scanMonth(r)
+		if err == nil && failed == nil {
+			failed = visit(m)
+		}
+		return err
+	}, query+w.String()+` order by month, agreement`, w.args...)
 	if err != nil {
-		return nil, fmt.Errorf("months: %w", err)
+		return fmt.Errorf("months: %w", err)
 	}
-	return list, nil
+	return failed
 }
 
 func month(ctx context.Context, q queryer, agr string, m calendar.Month) (Month, error) {

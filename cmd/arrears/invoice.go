@@ -153,7 +153,13 @@ for no approval.`,
 				return errors.New("issue needs documents or a month: ID... or --month M")
 			}
 			return a.with(cmd, writes, func(e *arrears.Engine) error {
-				done, err := e.Issue(cmd.Context(), m, args...)
+				var done []invoice.Document
+				err := e.IssueEach(cmd.Context(), m, func(d invoice.Document) {
+					if !a.json {
+						d.Lines = nil // the list has no lines, and there may be many documents
+					}
+					done = append(done, d)
+				}, args...)
 				if err = a.showDone(done, err); err == nil && !m.IsZero() {
 					err = a.tellLeft(cmd.Context(), e, m)
 				}
@@ -168,16 +174,11 @@ for no approval.`,
 // tellLeft names the drafts of a month that issuing the month has left: nobody shall take them for
 // issued.
 func (a *app) tellLeft(ctx context.Context, e *arrears.Engine, m calendar.Month) error {
-	list, err := e.Documents(ctx, m, "")
-	if err != nil {
-		return err
+	ids, err := e.Left(ctx, m)
+	for _, id := range ids {
+		fmt.Fprintf(a.stderr, "left: %s has a warning or needs an approval: look, then arrears invoice approve %s --by YOU\n", id, id)
 	}
-	for _, d := range list {
-		if d.Number == nil {
-			fmt.Fprintf(a.stderr, "left: %s has a warning or needs an approval: look, then arrears invoice approve %s --by YOU\n", d.ID, d.ID)
-		}
-	}
-	return nil
+	return err
 }
 
 // showDone prints the documents that a command changed, also when it failed half way.
