@@ -32,13 +32,20 @@ const (
 	exitInterrupted = 130
 )
 
-// gcPercent trades memory, of which a run needs little, for time (docs/BENCHMARKS.md). GOGC still
-// decides where it is set.
-const gcPercent = 400
+// gcPercent trades memory, of which a run needs little, for time, up to memoryLimit, from which on
+// garbage is collected more often (docs/BENCHMARKS.md). GOGC and GOMEMLIMIT still decide where they
+// are set.
+const (
+	gcPercent   = 400
+	memoryLimit = 128 << 20
+)
 
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
