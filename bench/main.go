@@ -32,6 +32,7 @@ var month = calendar.MustMonth("2026-03")
 
 func main() {
 	rows := flag.Int64("rows", 10_000_000, "rows of the file, in steps of 200,000")
+	group := flag.Int("group", 200_000, "rows of a row group")
 	runs := flag.Int("runs", 5, "runs of each program; the median counts")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "arrears-bench"), "folder for the files, which are kept")
 	threads := flag.Int("threads", 2, "threads of each program")
@@ -43,7 +44,7 @@ func main() {
 	if *scan != "" {
 		err = serveScans(*scan)
 	} else {
-		err = bench(*dir, *rows, *runs, *threads, *python)
+		err = bench(*dir, *rows, *group, *runs, *threads, *python)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -84,8 +85,8 @@ type result struct {
 	Sum     string  `json:"sum"`
 }
 
-func bench(dir string, rows int64, runs, threads int, python string) error {
-	file, rows, want, err := prepare(dir, rows)
+func bench(dir string, rows int64, group, runs, threads int, python string) error {
+	file, rows, want, err := prepare(dir, rows, group)
 	if err != nil {
 		return err
 	}
@@ -172,11 +173,11 @@ func median(rs []result, of func(result) float64) float64 {
 }
 
 // prepare writes the file unless it is there, and returns its rows and their sum.
-func prepare(dir string, rows int64) (string, int64, string, error) {
+func prepare(dir string, rows int64, group int) (string, int64, string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", 0, "", err
 	}
-	path := filepath.Join(dir, fmt.Sprintf("%d.parquet", rows))
+	path := filepath.Join(dir, fmt.Sprintf("%d-%d.parquet", rows, group))
 	note := path + ".sum"
 	if b, err := os.ReadFile(note); err == nil {
 		var n int64
@@ -190,7 +191,7 @@ func prepare(dir string, rows int64) (string, int64, string, error) {
 		return "", 0, "", err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	n, sum, err := fixtures.WriteLarge(w, fixtures.Large{Seed: 1, Month: month, Payer: "111122223333", Rows: rows})
+	n, sum, err := fixtures.WriteLarge(w, fixtures.Large{Seed: 1, Month: month, Payer: "111122223333", Rows: rows, GroupRows: group, Groups: max(1, min(2, 400_000/group))})
 	if err == nil {
 		err = w.Flush()
 	}

@@ -193,7 +193,7 @@ func (b *build) drop(output string) int {
 func (b *build) command(ctx context.Context, pkg string, on int, env ...string) *exec.Cmd {
 	args := []string{"-test.timeout", "10m", "-test.failfast", "-test.short"}
 	if usesRapid(pkg) {
-		args = append(args, "-rapid.shrinktime", "1ms", "-rapid.nofailfile")
+		args = append(args, "-rapid.shrinktime", "1ms", "-rapid.nofailfile", "-rapid.seed", "1")
 	}
 	c := exec.CommandContext(ctx, b.bins[pkg], args...)
 	c.Dir = pkg
