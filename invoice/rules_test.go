@@ -51,10 +51,22 @@ func TestCheckNothingElse(t *testing.T) {
 		{"category E with a free text", "", func(d *Document) { d.Tax[0].Category, d.Tax[0].Reason = CategoryExempt, "exempt by law" }},
 		{"category G without a reason", "BR-G-10", func(d *Document) { d.Tax[0].Category, d.Tax[0].Reason = CategoryExport, " " }},
 		{"tax a cent off", "BR-CO-17", func(d *Document) { standard(d, "19"); addTax(d, "0.01") }},
-		{"tax of a correction a cent less than a unit off, above", "", func(d *Document) { standard(d, "19"); addTax(d, "0.99"); d.Corrects = &Reference{ID: "x", Number: number} }},
-		{"and below", "", func(d *Document) { standard(d, "19"); addTax(d, "-0.99"); d.Corrects = &Reference{ID: "x", Number: number} }},
+		{"tax of a correction a cent less than a unit off, above", "", func(d *Document) {
+			standard(d, "19")
+			addTax(d, "0.99")
+			d.Corrects = &Reference{ID: "x", Number: number}
+		}},
+		{"and below", "", func(d *Document) {
+			standard(d, "19")
+			addTax(d, "-0.99")
+			d.Corrects = &Reference{ID: "x", Number: number}
+		}},
 		{"tax of a correction a unit off, above", "BR-CO-17", func(d *Document) { standard(d, "19"); addTax(d, "1"); d.Corrects = &Reference{ID: "x", Number: number} }},
-		{"and below", "BR-CO-17", func(d *Document) { standard(d, "19"); addTax(d, "-1"); d.Corrects = &Reference{ID: "x", Number: number} }},
+		{"and below", "BR-CO-17", func(d *Document) {
+			standard(d, "19")
+			addTax(d, "-1")
+			d.Corrects = &Reference{ID: "x", Number: number}
+		}},
 		{"tax in a national currency", "", func(d *Document) { standard(d, "19"); national(d, "PLN", "100") }},
 		{"of 0", "", func(d *Document) { standard(d, "19"); national(d, "PLN", "0") }},
 		{"of the other sign", "BR-53", func(d *Document) { standard(d, "19"); national(d, "PLN", "-1") }},
