@@ -134,8 +134,10 @@ func (e *Engine) focusRows(ctx context.Context, a *agreement.Agreement, v Eviden
 	if len(v.Files) == 0 {
 		return nil
 	}
-	d := e.find(ctx, a.CUR, f.Month.Month)
-	if err := e.read(ctx, d); err != nil {
+	reader := *e
+	reader.dry = true // an export keeps nothing
+	d := reader.find(ctx, a.CUR, f.Month.Month)
+	if err := reader.read(ctx, d); err != nil {
 		return err
 	}
 	if !d.usable() {

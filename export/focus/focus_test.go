@@ -3,6 +3,7 @@ package focus
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -244,3 +245,73 @@ func TestSameWordsAsAWS(t *testing.T) {
 		}
 	}
 }
+
+// A month of several sheets has each row once, comes to the invoice, and gives the same bytes again,
+// whatever the encoders do side by side.
+func TestManySheets(t *testing.T) {
+	const rows = sheetRows + 10_000
+	m, read := billed(t, large(t, rows), march, plain, "0.92")
+	for _, format := range []Format{Parquet, CSV} {
+		var files [2]bytes.Buffer
+		for i := range files {
+			s, err := Write(t.Context(), &files[i], m, read, Options{V14, MSP}, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Rows < rows || !s.Sums["BilledCost"].Equal(m.Documents[0].Totals.Gross.Number) {
+				t.Errorf("%s: %d rows come to %s, payable %s", format, s.Rows, s.Sums["BilledCost"], m.Documents[0].Totals.Gross)
+			}
+		}
+		if !bytes.Equal(files[0].Bytes(), files[1].Bytes()) {
+			t.Errorf("%s: written twice, the files differ", format)
+		}
+		if format == Parquet {
+			r, err := file.NewParquetReader(bytes.NewReader(files[0].Bytes()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.NumRows() < rows || r.NumRowGroups() != 2 {
+				t.Errorf("%d rows in %d row groups", r.NumRows(), r.NumRowGroups())
+			}
+		}
+	}
+}
+
+// A file that cannot be written, and rows that cannot be read, are errors: nothing waits for ever.
+func TestWriteFails(t *testing.T) {
+	const rows = sheetRows + 1
+	m, _ := billed(t, large(t, 5000), march, plain, "0.92")
+	f := large(t, 5000)
+	again := func(ctx context.Context, each func(*cur.Batch) error) error {
+		for n := 0; n < rows; n += 5000 {
+			if _, err := cur.Wide(ctx, f, march, each); err != nil {
+				return err
+			}
+		}
+		return errors.New("the delivery is gone")
+	}
+	for _, format := range []Format{Parquet, CSV} {
+		if _, err := Write(t.Context(), full{}, m, again, Options{V14, MSP}, format); err == nil || !strings.Contains(err.Error(), "disk full") {
+			t.Errorf("%s: %v, want disk full", format, err)
+		}
+		if _, err := Write(t.Context(), io.Discard, m, again, Options{V14, MSP}, format); err == nil || !strings.Contains(err.Error(), "the delivery is gone") {
+			t.Errorf("%s: %v, want the delivery is gone", format, err)
+		}
+	}
+	// Rows that do not come to the bill are refused, and told of where AWS is known to have changed them.
+	none := func(context.Context, func(*cur.Batch) error) error { return nil }
+	if _, err := Write(t.Context(), io.Discard, m, none, Options{V14, MSP}, Parquet); err == nil || !strings.Contains(err.Error(), "nothing was published") {
+		t.Errorf("without rows: %v", err)
+	}
+	m.Changed = true
+	out := export(t, m, none, Options{V14, MSP})
+	if got := sum(out, "BilledCost", func(line) bool { return true }); !got.Equal(m.Documents[0].Totals.Gross.Number) {
+		t.Errorf("changed: rows come to %s, payable %s", got, m.Documents[0].Totals.Gross)
+	}
+	find(t, out, "x_ChargeSubType=Delivery changed; ChargeCategory=Adjustment")
+}
+
+// full takes a little and then nothing more.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }

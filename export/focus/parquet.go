@@ -80,8 +80,8 @@ func newParquet(out io.Writer, fields []field) (*parquetFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.file = file.NewParquetWriter(out, schema.Root(), file.WithWriterProps(props))
-	return p, nil
+	p.file, err = file.NewParquetWriterWithError(out, schema.Root(), file.WithWriterProps(props))
+	return p, err
 }
 
 func (p *parquetFile) close() error { return p.file.Close() }

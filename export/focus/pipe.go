@@ -86,6 +86,7 @@ func (p *pipe) take() *sheet {
 func (p *pipe) give(s *sheet) error {
 	select {
 	case <-p.failed:
+		p.empty <- s // there is room for all of them
 		return p.err
 	case p.full <- s:
 		return nil
