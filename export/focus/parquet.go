@@ -141,7 +141,7 @@ func (p *parquetFile) column(group file.BufferedRowGroupWriter, i int, s *sheet,
 	}
 	// Pack what is left of the column here and not when the group is closed, one column after the
 	// other. Closing puts the column into the file, and that has an order.
-	if page, ok := cw.(interface{ FlushCurrentPage() error }); ok {
+	if page, ok := cw.(interface{ FlushCurrentPage() error }); ok && cw.RowsWritten() < s.rows { // else the last page is full and packed
 		return page.FlushCurrentPage()
 	}
 	return nil

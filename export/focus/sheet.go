@@ -24,6 +24,7 @@ type sheet struct {
 	serial int // tells sheets apart, whose ids differ
 	rows   int
 	texts  []texts
+	tile   []int32 // ids of the last rows, row by row: see settle
 	nums   []nums
 	times  [][]int64 // microseconds since 1970 UTC
 }
@@ -57,7 +58,7 @@ type nums struct {
 }
 
 func newSheet() *sheet {
-	s := &sheet{texts: make([]texts, numTexts), nums: make([]nums, numNumbers), times: make([][]int64, numTimes)}
+	s := &sheet{tile: make([]int32, tileRows*numTexts), texts: make([]texts, numTexts), nums: make([]nums, numNumbers), times: make([][]int64, numTimes)}
 	for i := range s.texts {
 		s.texts[i] = texts{ids: make([]int32, sheetRows), index: map[string]int32{}}
 	}
@@ -156,17 +157,38 @@ func (r *cells) setCosts(n number) {
 	}
 }
 
-// add adds a row to the sheet, which must have room.
+// tileRows is how many rows are gathered before their ids go to the columns: writing each row to
+// sixty columns far apart would miss the cache sixty times.
+const tileRows = 32
+
+// add adds a row to the sheet, which must have room. Its ids are in place after settle.
 func (s *sheet) add(r *cells) {
 	i := s.rows
-	for c, id := range r.texts {
-		s.texts[c].ids[i] = id
-	}
+	copy(s.tile[i%tileRows*numTexts:], r.texts)
 	for c := range r.nums {
 		s.nums[c].values[i], s.nums[c].has[i] = r.nums[c], r.has[c]
 	}
 	for c, t := range r.times {
 		s.times[c][i] = t
 	}
-	s.rows++
+	if s.rows++; s.rows%tileRows == 0 {
+		s.place(s.rows - tileRows)
+	}
+}
+
+// settle puts the ids of the last rows in place.
+func (s *sheet) settle() {
+	if s.rows%tileRows != 0 {
+		s.place(s.rows / tileRows * tileRows)
+	}
+}
+
+// place moves the tile to the columns, from row first on.
+func (s *sheet) place(first int) {
+	for c := range s.texts {
+		ids := s.texts[c].ids[first:s.rows]
+		for k := range ids {
+			ids[k] = s.tile[k*numTexts+c]
+		}
+	}
 }

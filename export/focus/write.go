@@ -126,6 +126,7 @@ func (w *writer) room() {
 
 // hand gives the sheet to the encoder.
 func (w *writer) hand() {
+	w.sheet.settle()
 	w.rows += int64(w.sheet.rows)
 	if err := w.pipe.give(w.sheet); err != nil {
 		w.fail(err)
