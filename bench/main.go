@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,10 @@ func main() {
 	runtime.GOMAXPROCS(*threads)
 	var err error
 	if *scan != "" {
+		if *focus { // what arrears export sets for itself
+			debug.SetGCPercent(400)
+			debug.SetMemoryLimit(448 << 20)
+		}
 		err = serveScans(*scan)
 	} else {
 		err = bench(*dir, *rows, *group, *runs, *threads, *python, *focus)
@@ -113,7 +118,7 @@ func bench(dir string, rows int64, group, runs, threads int, python string, focu
 	if err != nil {
 		return err
 	}
-	ours, err := start(self, "-scan", file, "-threads", strconv.Itoa(threads))
+	ours, err := start(self, "-scan", file, "-threads", strconv.Itoa(threads), fmt.Sprintf("-focus=%t", focus))
 	if err != nil {
 		return err
 	}

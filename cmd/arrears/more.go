@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -92,8 +93,15 @@ func datasetOptions(kind string, m calendar.Month, agreements []string, version,
 	return o, nil
 }
 
+// exportMemory is the limit of memory for exports, which hold row groups by column: below the
+// program's own (memoryLimit) garbage would be collected all the time.
+const exportMemory = 448 << 20
+
 // publish writes datasets into a folder and says what was written.
 func (a *app) publish(ctx context.Context, e *arrears.Engine, dir string, o arrears.DatasetOptions) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(exportMemory))
+	}
 	p, err := e.Publish(ctx, folder(dir), o)
 	if err != nil {
 		return err
