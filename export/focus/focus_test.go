@@ -315,3 +315,16 @@ func TestWriteFails(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+// A month that comes to less than a cent has no document; its rows are told all the same. More than
+// that without a document is refused.
+func TestNothingToBill(t *testing.T) {
+	for amount, fine := range map[string]bool{"0.004": true, "0.02": false} {
+		m, read := billed(t, fileOf("a.csv", report("unblended_cost="+amount+"; unblended_rate="+amount)), march, plain, "0.92")
+		m.Documents = nil
+		s, err := Write(t.Context(), io.Discard, m, read, Options{V14, MSP}, Parquet)
+		if fine && (err != nil || s.Rows != 1) || !fine && err == nil {
+			t.Errorf("%s: %d rows, %v", amount, s.Rows, err)
+		}
+	}
+}

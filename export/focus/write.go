@@ -149,7 +149,8 @@ func (w *writer) write(ctx context.Context, rows Rows) error {
 			}
 		}
 	}
-	if len(w.bills) == 0 && !decimalOf(w.unbilled, costPlaces).IsZero() && !w.m.Changed {
+	// Less than a cent is no document, and rows of it stand there as they are.
+	if cent := one.Shift(-w.m.Currency.MinorUnits()); len(w.bills) == 0 && !w.m.Changed && decimalOf(w.unbilled, costPlaces).Abs().GreaterThanOrEqual(cent) {
 		return fmt.Errorf("rows come to %s %s, and there is no document", currency.Plain(decimalOf(w.unbilled, costPlaces)), w.m.Currency)
 	}
 	for _, d := range w.m.Corrections {
