@@ -131,13 +131,36 @@ func TestIBAN(t *testing.T) {
 			t.Errorf("%q is %t, want %t", iban, got, want)
 		}
 	}
-	// 34 characters are the most that there are, and 35 too many, whatever their check digits say.
-	for length := 33; length <= 36; length++ {
+	// Of the check digits one pair is right, from 15 characters to 34; of other lengths, and with any
+	// sign that is no letter or digit, none is.
+	right := func(format string) int {
+		n := 0
 		for check := range 97 {
-			s := fmt.Sprintf("XX%02d%s", check, strings.Repeat("1", length-4))
-			if validIBAN(s) && length > 34 {
-				t.Errorf("an IBAN of %d characters: %s", length, s)
+			if validIBAN(fmt.Sprintf(format, check)) {
+				n++
 			}
+		}
+		return n
+	}
+	for length := 13; length <= 36; length++ {
+		want := 1
+		if length < 15 || length > 34 {
+			want = 0
+		}
+		if got := right("XX%02d" + strings.Repeat("1", length-4)); got != want {
+			t.Errorf("of %d characters %d are right, want %d", length, got, want)
+		}
+	}
+	for c := rune(33); c < 127; c++ {
+		want := 0
+		if c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+			want = 1
+		}
+		if c == '%' {
+			continue
+		}
+		if got := right("XX%02d1111111111111" + string(c)); got != want {
+			t.Errorf("with %q %d are right, want %d", c, got, want)
 		}
 	}
 }
@@ -413,5 +436,178 @@ func TestSplitWithoutPercentages(t *testing.T) {
 	want := "A 444455556666 100, A 111122223333 3.5, A Fee 20 2, A Goodwill 4 0, B 111122223333 3.5, B Fee 10 1, B Goodwill 4 0"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got %s\nwant %s", strings.Join(got, ", "), want)
+	}
+}
+
+// TestNoReasonOfZero: categories S and Z have no reason, whatever a person wrote.
+func TestNoReasonOfZero(t *testing.T) {
+	for category, want := range map[string]string{CategoryStandard: "", CategoryZero: "", CategoryExempt: "free"} {
+		if code, text := (TaxLine{Category: category, Reason: "free"}).ReasonText(); code != "" || text != want {
+			t.Errorf("%s: %q %q, want %q", category, code, text, want)
+		}
+	}
+}
+
+// TestOverrideNeedsAReason: of the categories without tax, Z alone needs none.
+func TestOverrideNeedsAReason(t *testing.T) {
+	for _, category := range []string{CategoryZero, CategoryExempt, CategoryReverse, CategoryExport, CategoryNotSubject} {
+		err := checkOverride(agreement.TaxOverride{Category: category})
+		if (err == nil) != (category == CategoryZero) {
+			t.Errorf("%s without a reason: %v", category, err)
+		}
+		if err := checkOverride(agreement.TaxOverride{Category: category, Reason: "r"}); err != nil {
+			t.Errorf("%s with a reason: %v", category, err)
+		}
+	}
+}
+
+// TestCreditsInOrder: chosen lines stand in the document's order, whatever order they were named in;
+// a part of a line in a whole amount is the whole line, with its source and rate.
+func TestCreditsInOrder(t *testing.T) {
+	original := issuedC1(t)
+	whole := original.Lines[1].Net.Number
+	c, err := Credit(original, nil, []CreditLine{{4, nil}, {2, &whole}, {1, amountOf("1.00")}}, "c", "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range c.Lines {
+		got = append(got, fmt.Sprintf("%d:%d source %t", l.Position, *l.CorrectsLine, l.Source != nil && l.Rate != nil))
+	}
+	if want := "1:1 source false, 2:2 source true, 3:4 source true"; strings.Join(got, ", ") != want {
+		t.Errorf("lines %s, want %s", strings.Join(got, ", "), want)
+	}
+	// What is left of a line of which a part was given back has no source any more; the others have.
+	rest, err := Credit(original, []Document{c}, nil, "c2", "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range rest.Lines {
+		if whole := l.Source != nil; whole == (*l.CorrectsLine == 1) && l.AWSInvoice != nil {
+			t.Errorf("line %d of line %d has a source: %t", l.Position, *l.CorrectsLine, whole)
+		}
+	}
+	// A line that only a correction has is given back with it, names no line, and keeps its source.
+	in := c1()
+	in.Buyer = sellerAsBuyer()
+	in.Priced = append(in.Priced, priced(rating.SectionUsage, "111122223333", "AWSLambda", "AWS Lambda", "10", usdEUR))
+	now, _ := Draft(in)
+	d, err := Delta(original, nil, now, "d", "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = d.Issue("DE-2", calendar.MustDate("2026-05-08"), 30)
+	before := jsonOf(t, d)
+	all, err := Credit(original, []Document{d}, nil, "c3", "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, l := range all.Lines {
+		if l.Label == "AWS Lambda" {
+			found = true
+			if l.CorrectsLine != nil || l.Source == nil || l.Source.String() != "10 USD" {
+				t.Errorf("the line of the correction: %+v", l)
+			}
+		}
+	}
+	if !found {
+		t.Error("the line of the correction is not given back")
+	}
+	// A second correction adds up with the first, and leaves both as they are.
+	in.Priced[len(in.Priced)-1] = priced(rating.SectionUsage, "111122223333", "AWSLambda", "AWS Lambda", "25", usdEUR)
+	now, _ = Draft(in)
+	e, err := Delta(original, []Document{d}, now, "e", "r")
+	if err != nil || len(e.Lines) != 1 || e.Lines[0].Source.String() != "15 USD" {
+		t.Errorf("the second correction: %+v, %v", e.Lines, err)
+	}
+	if jsonOf(t, d) != before {
+		t.Error("a correction was changed")
+	}
+}
+
+// TestDeltaRatesOfLines: a correction names the rates that its own lines are converted at: by
+// currency, rate and AWS invoice; a rate of no invoice serves any line, and a line of none any rate.
+func TestDeltaRatesOfLines(t *testing.T) {
+	rate := func(from currency.Code, value, invoice string) Rate {
+		return Rate{From: from, To: "EUR", Rate: dec(value), AWSInvoice: invoice, Date: calendar.MustDate("2026-04-03")}
+	}
+	line := func(from currency.Code, value, invoice string) Line {
+		v := dec(value)
+		return Line{Source: &currency.Amount{Number: dec("1"), Currency: from}, Rate: &v, AWSInvoice: text(invoice)}
+	}
+	all := []Rate{rate("USD", "0.92", "INV2"), rate("USD", "0.92", "INV1"), rate("GBP", "0.92", "INV1"), rate("USD", "0.95", "INV1"), rate("USD", "0.9", "")}
+	for name, tt := range map[string]struct {
+		line Line
+		want string
+	}{
+		"of its invoice":       {line("USD", "0.92", "INV1"), "USD 0.92 INV1"},
+		"of another currency":  {line("GBP", "0.92", "INV1"), "GBP 0.92 INV1"},
+		"of another rate":      {line("USD", "0.95", "INV1"), "USD 0.95 INV1"},
+		"of no invoice":        {line("USD", "0.92", ""), "USD 0.92 INV1, USD 0.92 INV2"},
+		"a rate of no invoice": {line("USD", "0.9", "INV7"), "USD 0.9 "},
+		"of none":              {line("USD", "0.5", "INV1"), ""},
+		"the seller's own":     {Line{}, ""},
+	} {
+		var got []string
+		for _, r := range deltaRates([]Line{tt.line}, all, all[:2]) {
+			got = append(got, fmt.Sprintf("%s %s %s", r.From, currency.Plain(r.Rate), r.AWSInvoice))
+		}
+		if strings.Join(got, ", ") != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// TestSameConversion: two lines are of one conversion when currency and rate are the same, or both
+// have none.
+func TestSameConversion(t *testing.T) {
+	line := func(from currency.Code, value string) Line {
+		v := dec(value)
+		return Line{Source: &currency.Amount{Currency: from}, Rate: &v}
+	}
+	a := line("USD", "0.92")
+	for name, tt := range map[string]struct {
+		b    Line
+		want bool
+	}{
+		"the same": {line("USD", "0.920"), true}, "another currency": {line("GBP", "0.92"), false},
+		"another rate": {line("USD", "0.93"), false}, "none": {Line{}, false},
+	} {
+		if got := sameConversion(a, tt.b); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		if got := sameConversion(tt.b, a); got != tt.want {
+			t.Errorf("%s, turned: %t", name, got)
+		}
+	}
+	if !sameConversion(Line{}, Line{}) {
+		t.Error("two without are not the same")
+	}
+	if compareRates(nil, a.Rate) >= 0 || compareRates(a.Rate, nil) <= 0 {
+		t.Error("no rate does not come first")
+	}
+}
+
+// TestTaxIDWarnings: there is something to say of a well formed id whose check digit is wrong, and
+// of no other.
+func TestTaxIDWarnings(t *testing.T) {
+	for id, want := range map[string]bool{
+		"DE136695976": false, "DE136695975": true, "nonsense": false, "": false, "NL004495445B01": false,
+	} {
+		if got := TaxIDWarning(id) != ""; got != want {
+			t.Errorf("%q: %t, want %t", id, got, want)
+		}
+	}
+	for _, digits := range []string{"136695976", "811569869"} { // ISO 7064 MOD 11,10: one check digit is right
+		n := 0
+		for c := range 10 {
+			if iso7064(digits[:8] + fmt.Sprint(c)) {
+				n++
+			}
+		}
+		if !iso7064(digits) || n != 1 {
+			t.Errorf("%s: %t, %d check digits are right", digits, iso7064(digits), n)
+		}
 	}
 }
