@@ -303,3 +303,29 @@ func TestIntersect(t *testing.T) {
 		}
 	})
 }
+
+// TestEmptyTexts: the empty text is the zero month and day, whatever stood there before.
+func TestEmptyTexts(t *testing.T) {
+	m, d := MustMonth("2026-03"), MustDate("2026-03-31")
+	if err := m.UnmarshalText(nil); err != nil || !m.IsZero() {
+		t.Errorf("month %s, %v", m, err)
+	}
+	if err := d.UnmarshalText(nil); err != nil || !d.IsZero() {
+		t.Errorf("day %s, %v", d, err)
+	}
+}
+
+// TestTransferWindowElsewhere: a transfer's start is an instant, in whatever zone it is written.
+func TestTransferWindowElsewhere(t *testing.T) {
+	zone := time.FixedZone("east", 5*3600)
+	start := time.Date(2026, 3, 1, 5, 0, 0, 0, zone) // 2026-03-01T00:00:00Z
+	if w, ok := TransferWindow(start, time.Time{}); !ok || w.From != MustMonth("2026-03") {
+		t.Errorf("window %v, %t", w, ok)
+	}
+	if w, ok := TransferWindow(start.Add(-time.Second), time.Time{}); !ok || w.From != MustMonth("2026-03") {
+		t.Errorf("a second before: window %v, %t", w, ok)
+	}
+	if w, ok := TransferWindow(start.Add(time.Second), time.Time{}); !ok || w.From != MustMonth("2026-04") {
+		t.Errorf("a second later: window %v, %t", w, ok)
+	}
+}

@@ -1,7 +1,9 @@
 package currency
 
 import (
+	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -277,3 +279,27 @@ func splitConserves(t *rapid.T) {
 
 func TestSplitConserves(t *testing.T) { rapid.Check(t, splitConserves) }
 func FuzzSplitConserves(f *testing.F) { f.Fuzz(rapid.MakeFuzz(splitConserves)) }
+
+// TestParseBounds: 40 digits are read, more are out of range, and far more are no number at all.
+func TestParseBounds(t *testing.T) {
+	for digits, want := range map[int]string{
+		40: "", 41: "number out of range", 43: "number out of range", 44: "not a number", 1000: "not a number",
+	} {
+		_, err := Parse(strings.Repeat("1", digits))
+		if got := fmt.Sprint(err); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(got, want) {
+			t.Errorf("%d digits: %v, want %q", digits, err, want)
+		}
+	}
+}
+
+// TestSplitNegative: the missing units of a negative total go to the largest remainders, without
+// their sign.
+func TestSplitNegative(t *testing.T) {
+	three, one := MustParse("3"), MustParse("1")
+	if got := fmt.Sprint(Split(MustParse("-10"), []Decimal{three, three, one}, 0)); got != "[-4 -4 -2]" {
+		t.Errorf("got %s, want [-4 -4 -2]", got)
+	}
+	if got := fmt.Sprint(Split(MustParse("10"), []Decimal{three, three, one}, 0)); got != "[4 4 2]" {
+		t.Errorf("got %s, want [4 4 2]", got)
+	}
+}

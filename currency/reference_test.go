@@ -210,6 +210,7 @@ func TestParseRates(t *testing.T) {
 		{"history as XML, with a byte order mark", []byte("\ufeff\n" + xmlHist), append(slices.Clone(day), "ecb EUR/USD 2026-03-30 1.1484")},
 		{"XML in a zip", zipped(t, map[string]string{"eurofxref-hist.xml": xmlDaily, "readme.txt": ""}), day},
 		{"the data portal's CSV", []byte(portal), day},
+		{"quoted cells after a space", []byte("Date, \"USD\"\n2026-03-31, \"1.1498\"\n"), day[:1]},
 		{"empty cells", []byte("Date, USD ,JPY,\n 2026-03-31 , 1.1498 ,,\n"), day[:1]},
 		{"a source of the longest name, years at both ends", []byte("source,from,to,date,rate\na23456789012345678901234567890_,USD,CHF,1990-01-01,0.8\nz,USD,CHF,2199-12-31,0.1234567891\n"),
 			[]string{"a23456789012345678901234567890_ USD/CHF 1990-01-01 0.8", "z USD/CHF 2199-12-31 0.1234567891"}},
@@ -291,6 +292,8 @@ func TestParseRatesErrors(t *testing.T) {
 		{"before there were euros", "Date,USD\n1989-12-31,1.1\n", `f.csv:2:1: not a date, want YYYY-MM-DD: "1989-12-31"`},
 		{"after all days", "Date,USD\n2200-01-01,1.1\n", `f.csv:2:1: not a date, want YYYY-MM-DD: "2200-01-01"`},
 		{"a header of one column", "Date\n2026-03-31\n", "f.csv:1:1: not a file of rates: its header is Date"},
+		{"a key of something else", "KEY,what\n", "f.csv:1:1: not a file of rates: its header is KEY,what"},
+		{"values of something else", "X,OBS_VALUE\n", "f.csv:1:1: not a file of rates: its header is X,OBS_VALUE"},
 		{"half a zip", "PK\x03\x04....", "f.csv: not a zip: zip: not a valid zip file"},
 	}
 	for _, tt := range tests {
@@ -325,4 +328,30 @@ func FuzzParseRates(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTableKeepsTheLast: of two rates of a day the later counts, and a mean names each file once. A
+// rate that is not positive is none.
+func TestTableKeepsTheLast(t *testing.T) {
+	rate := func(day, value, digest string) Rate {
+		return Rate{From: "EUR", To: "USD", Source: ECB, Date: calendar.MustDate(day), Value: MustParse(value), Digest: digest}
+	}
+	on := func(rates ...Rate) (Rate, error) {
+		return NewTable(rates).On(ECB, "EUR", "USD", calendar.MustDate("2026-03-31"), 0)
+	}
+	if got, err := on(rate("2026-03-31", "1.1", "a"), rate("2026-03-31", "1.2", "b"), rate("2026-03-30", "1.3", "c")); err != nil || got.Value.String() != "1.2" || got.Digest != "b" {
+		t.Errorf("got %v, %v; want the second rate of the day", got, err)
+	}
+	if got, err := on(rate("2026-03-31", "0", "a")); err == nil || !strings.Contains(err.Error(), "is not positive") {
+		t.Errorf("a rate of 0: %v, %v", got, err)
+	}
+	var month []Rate
+	for _, day := range []string{"2026-03-02", "2026-03-16", "2026-03-31"} {
+		month = append(month, rate(day, "1.2", "file"))
+	}
+	month = append(month, rate("2026-04-01", "1.2", "other"))
+	got, err := NewTable(month).Month(ECB, DayMonthAverage, "EUR", "USD", calendar.MustMonth("2026-03"), 31)
+	if err != nil || got.Digest != "file" || got.Value.String() != "1.2" {
+		t.Errorf("mean %+v, %v; want 1.2 of one file", got, err)
+	}
 }
